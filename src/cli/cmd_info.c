@@ -1,0 +1,62 @@
+#include "cli/cmd_info.h"
+
+#include "cli/summary.h"
+#include "job/info.h"
+
+int cmd_info_run(struct run *r, struct err *err)
+{
+    return info_run(&r->job, r->opts->archive, r->opts->passphrase_given, err);
+}
+
+void cmd_info_print(const struct run *r)
+{
+    static const struct summary_row rows[] = {
+        {"archive", "archive", SUMMARY_TEXT},
+        {"size", "archive_bytes", SUMMARY_BYTES},
+        {"format", "version", SUMMARY_NUMBER},
+        {"suite", "suite", SUMMARY_NUMBER},
+        {"archive id", "archive_id", SUMMARY_TEXT},
+        {"key check", "key_check", SUMMARY_TEXT},
+        {"chunk", "chunk_bytes", SUMMARY_BYTES},
+        {"header", "header", SUMMARY_TEXT},
+        {"header copy", "header_copy", SUMMARY_TEXT},
+        {"generation", "generation", SUMMARY_NUMBER},
+        {"slots", "slots", SUMMARY_NUMBER},
+        {"slot 0", "slot.0", SUMMARY_TEXT},
+        {"slot 1", "slot.1", SUMMARY_TEXT},
+        {"slot 2", "slot.2", SUMMARY_TEXT},
+        {"slot 3", "slot.3", SUMMARY_TEXT},
+        {"slot 4", "slot.4", SUMMARY_TEXT},
+        {"slot 5", "slot.5", SUMMARY_TEXT},
+        {"slot 6", "slot.6", SUMMARY_TEXT},
+        {"slot 7", "slot.7", SUMMARY_TEXT},
+        {"slot 8", "slot.8", SUMMARY_TEXT},
+        {"slot 9", "slot.9", SUMMARY_TEXT},
+        {"authenticated", "authenticated", SUMMARY_YES},
+        {"made by", "tool", SUMMARY_TEXT},
+        {"host", "host", SUMMARY_TEXT},
+        {"name", "name", SUMMARY_TEXT},
+        {"source", "source", SUMMARY_TEXT},
+        {"created", "created", SUMMARY_TEXT},
+        {"finished", "finished", SUMMARY_TEXT},
+        {"level", "level", SUMMARY_NUMBER},
+        {"entries", "entries", SUMMARY_NUMBER},
+        {"files", "files", SUMMARY_NUMBER},
+        {"directories", "dirs", SUMMARY_NUMBER},
+        {"links", "links", SUMMARY_NUMBER},
+        {"others", "others", SUMMARY_NUMBER},
+        {"content", "bytes", SUMMARY_BYTES},
+        {"without holes", "stored", SUMMARY_BYTES},
+        {"to restore", "disk_bytes", SUMMARY_BYTES},
+        {"as a tar", "tar_bytes", SUMMARY_BYTES},
+        {"records", "records", SUMMARY_NUMBER},
+        {"chunks", "chunks", SUMMARY_NUMBER},
+        {"carried", "carried", SUMMARY_NUMBER},
+    };
+    summary_table(r, rows, sizeof rows / sizeof rows[0]);
+    if (!r->opts->passphrase_given)
+        fputs(
+            "(not authenticated; with a passphrase option this also tells when, whence "
+            "and how much)\n",
+            r->out);
+}

@@ -1,0 +1,59 @@
+#include "cli/cmd_rekey.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "cli/prompt.h"
+#include "cli/summary.h"
+#include "job/rekey.h"
+
+static enum rekey_action action(const struct options *o)
+{
+    if (o->add)
+        return REKEY_ADD;
+    if (o->remove)
+        return REKEY_REMOVE;
+    return o->heal ? REKEY_HEAL : REKEY_CHANGE;
+}
+
+int cmd_rekey_run(struct run *r, struct err *err)
+{
+    const struct options *o = r->opts;
+    struct rekey_opts k = {
+        .archive = o->archive,
+        .action = action(o),
+        .new_passphrase = o->new_source,
+        .allow_weak = o->allow_weak,
+        .cost = o->cost,
+        .output = o->output,
+        .force = o->force,
+    };
+    k.new_passphrase.prompt = prompt_ask;
+    k.new_passphrase.prompt_ctx = r->message;
+    return rekey_run(&r->job, &k, err);
+}
+
+void cmd_rekey_print(const struct run *r)
+{
+    static const char *const done[] = {
+        [REKEY_CHANGE] = "the passphrase was changed",
+        [REKEY_ADD] = "the passphrase was added",
+        [REKEY_REMOVE] = "the passphrase was removed",
+        [REKEY_HEAL] = "nothing to heal, both headers are good",
+    };
+    enum rekey_action a = action(r->opts);
+    bool healed = report_get_bool(r->report, "healed");
+    uint64_t slots = report_get_u64(r->report, "slots");
+    summary_text(r, "archive");
+    fprintf(r->out, ": %s; %" PRIu64 " %s",
+            a == REKEY_HEAL && healed ? "a header was healed" : done[a], slots,
+            slots == 1 ? "passphrase opens it" : "passphrases open it");
+    if (healed && a != REKEY_HEAL)
+        fputs(" (a damaged or stale header was healed on the way)", r->out);
+    summary_warnings(r);
+    if (a == REKEY_CHANGE || a == REKEY_REMOVE)
+        fputs(
+            "Older copies of this archive still open with the old passphrase: destroy "
+            "them if it is known to others.\n",
+            r->out);
+}

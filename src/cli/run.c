@@ -1,0 +1,201 @@
+#include "cli/run.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/cmd_backup.h"
+#include "cli/cmd_diff.h"
+#include "cli/cmd_info.h"
+#include "cli/cmd_list.h"
+#include "cli/cmd_rekey.h"
+#include "cli/cmd_restore.h"
+#include "cli/cmd_verify.h"
+#include "cli/cpus.h"
+#include "cli/prompt.h"
+#include "cli/syntax.h"
+#include "cli/version.h"
+#include "cli/watch.h"
+#include "util/stop.h"
+
+/* `run` does the work, under the watcher. `print` tells a person what was done: not
+ * with --json and not with -q. */
+struct command_row {
+    int (*run)(struct run *r, struct err *err);
+    void (*print)(const struct run *r);
+};
+
+static const struct command_row commands[] = {
+    [COMMAND_BACKUP] = {cmd_backup_run, cmd_backup_print},
+    [COMMAND_VERIFY] = {cmd_verify_run, cmd_verify_print},
+    [COMMAND_LIST] = {cmd_list_run, NULL},
+    [COMMAND_INFO] = {cmd_info_run, cmd_info_print},
+    [COMMAND_RESTORE] = {cmd_restore_run, cmd_restore_print},
+    [COMMAND_DIFF] = {cmd_diff_run, cmd_diff_print},
+    [COMMAND_REKEY] = {cmd_rekey_run, cmd_rekey_print},
+};
+
+int run_status(const struct err *err)
+{
+    switch (err->cls) {
+    case ERR_NONE:
+        return 0;
+    case ERR_FAIL:
+        return 1;
+    case ERR_USAGE:
+        return 2;
+    case ERR_KEY:
+        return 4;
+    case ERR_DAMAGED:
+        return 5;
+    case ERR_BUSY:
+        return 6;
+    case ERR_REFUSED:
+        return 7;
+    case ERR_SIGNAL:
+        return 128 + stop_signal();
+    }
+    return 1;
+}
+
+static double now_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static int prepare(struct run *r, struct err *err)
+{
+    const struct options *o = r->opts;
+    if (report_new(&r->report, err) != 0)
+        return -1;
+    for (size_t i = 0; i < o->naccept; i++)
+        if (report_accept(r->report, o->accept[i], err) != 0)
+            return -1;
+    report_set_live(r->report, message_live, r->message);
+    r->job = (struct job){.report = r->report,
+                          .progress = &r->progress,
+                          .passphrase = o->passphrase,
+                          .kdf_limits = o->kdf_limits,
+                          .threads = o->threads != 0 ? o->threads : cpus_usable(""),
+                          .now = (int64_t)time(NULL),
+                          .tool = version_tool()};
+    r->job.passphrase.prompt = prompt_ask;
+    r->job.passphrase.prompt_ctx = r->message;
+    return 0;
+}
+
+/* -q and --json want no progress, unless it was asked for. */
+static enum progress_mode progress_mode(const struct options *o)
+{
+    if (!o->progress_given && (o->quiet || o->json))
+        return PROGRESS_NONE;
+    return o->progress;
+}
+
+/* The job itself, with the watcher beside it. */
+static int work(struct run *r, struct err *err)
+{
+    struct progress_view view;
+    struct watch *watch;
+    const struct watch_calls calls = {
+        .tick = progress_tick, .line = progress_line, .ctx = &view};
+
+    double start = now_seconds();
+    progress_init(&view, &r->progress, r->message, progress_mode(r->opts),
+                  (uint64_t)(start * 1000));
+    if (watch_start(&watch, &calls, err) != 0)
+        return -1;
+    int rc = commands[r->opts->command].run(r, err);
+    watch_end(watch);
+    message_clear(r->message, true);
+    r->seconds = now_seconds() - start;
+    report_double(r->report, "seconds", r->seconds);
+    return rc;
+}
+
+/* A call that a signal cut short may fail under any name: the signal is why. */
+static void name_signal(struct err *err)
+{
+    if (err->cls != ERR_FAIL || stop_signal() == 0)
+        return;
+    *err = (struct err){0};
+    err_stopped(err);
+}
+
+static int status_of(const struct run *r, const struct err *err)
+{
+    if (err->cls != ERR_NONE)
+        return run_status(err);
+    if (r->differences > 0)
+        return 8;
+    return report_warnings(r->report) > 0 ? 3 : 0;
+}
+
+/*
+ * What became of things, in a line of its own. An error with advice of its own knows
+ * better (a way back that failed says so there), but for damage, which is found before
+ * anything moves.
+ */
+static void tell_state(const struct run *r, const struct err *err)
+{
+    const struct options *o = r->opts;
+    if (err->cls == ERR_USAGE || (err->hint[0] != '\0' && err->cls != ERR_DAMAGED))
+        return;
+    if (options_to_stdout(o))
+        message_say(r->message, "what went to standard output is not a whole archive: "
+                                "throw it away");
+    else if (o->command == COMMAND_BACKUP && !o->dry_run)
+        message_say(r->message, "no archive was written");
+    else if (o->command == COMMAND_RESTORE && !o->dry_run)
+        message_say(r->message, "nothing was restored: TARGET is as it was");
+}
+
+static void tell_failure(const struct run *r, const struct err *err)
+{
+    /* Whoever closed the pipe has seen what he wanted; but a backup is lost. */
+    if (err->cls != ERR_SIGNAL || stop_signal() != SIGPIPE)
+        message_error(r->message, err);
+    else if (options_to_stdout(r->opts))
+        message_say(r->message, "cannot write to standard output: its reader is gone");
+    else
+        return;
+    tell_state(r, err);
+}
+
+static void print_json(const struct run *r, int status, const struct err *err)
+{
+    if (err->cls == ERR_SIGNAL && stop_signal() == SIGPIPE)
+        return;
+    const char *name = syntax_commands[r->opts->command].name;
+    char *text = report_json(r->report, name, status, err);
+    if (text != NULL)
+        fprintf(r->out, "%s\n", text);
+    else
+        message_say(r->message, "not enough memory for the report");
+    free(text);
+}
+
+int run_command(const struct options *opts, struct message *message)
+{
+    struct run r = {.opts = opts, .message = message};
+    struct err err = {0};
+
+    r.out = options_to_stdout(opts) ? stderr : stdout;
+    int rc = prepare(&r, &err);
+    if (rc == 0)
+        rc = work(&r, &err);
+    name_signal(&err);
+    int status = status_of(&r, &err);
+    if (rc != 0)
+        tell_failure(&r, &err);
+    if (opts->json && r.report != NULL)
+        print_json(&r, status, &err);
+    else if (rc == 0 && (!opts->quiet || opts->command == COMMAND_INFO) &&
+             commands[opts->command].print != NULL)
+        commands[opts->command].print(&r);
+    report_free(r.report);
+    return status;
+}

@@ -1,0 +1,202 @@
+#include "container/index.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "format/table.h"
+#include "util/le.h"
+
+static int bad(struct err *err, const char *why)
+{
+    return err_set(err, ERR_DAMAGED, "the archive is damaged: its index %s", why);
+}
+
+static size_t table_count(const struct index *ix)
+{
+    return ix->root.len / TABLE_ROOT_SIZE;
+}
+
+static struct table_root root_at(const struct index *ix, size_t i)
+{
+    struct table_root root;
+    table_root_decode(ix->root.p + i * TABLE_ROOT_SIZE, &root);
+    return root;
+}
+
+static size_t row_count(const struct index *ix)
+{
+    return ix->table.len / TABLE_ENTRY_SIZE;
+}
+
+static uint32_t row_at(const struct index *ix, size_t i)
+{
+    return le32_get(ix->table.p + i * TABLE_ENTRY_SIZE);
+}
+
+/* Each TABLE must begin where the one before it ended, so that no record is in none. */
+static int check_root(const struct index *ix, struct err *err)
+{
+    struct table_root prev = {0};
+    size_t n = table_count(ix);
+    if (n == 0 || ix->root.len % TABLE_ROOT_SIZE != 0)
+        return bad(err, "is malformed");
+    for (size_t i = 0; i < n; i++) {
+        struct table_root t = root_at(ix, i);
+        bool first = i == 0;
+        if (t.first_offset >= t.offset || (first && t.first_offset != 0) ||
+            (first && t.first_chunk != 0) || t.first_chunk < prev.first_chunk ||
+            (!first && (t.seq <= prev.seq || t.first_offset <= prev.offset)) ||
+            t.seq >= ix->end.root_seq || t.offset >= ix->end.root_offset ||
+            (i + 1 < n && t.seq != (i + 1) * (uint64_t)TABLE_PERIOD - 1) ||
+            t.seq >= (i + 1) * (uint64_t)TABLE_PERIOD)
+            return bad(err, "is malformed");
+        prev = t;
+    }
+    return prev.seq + 1 == ix->end.root_seq ? 0 : bad(err, "is malformed");
+}
+
+int index_open(struct index **out, const struct reader *r, struct err *err)
+{
+    struct index *ix = calloc(1, sizeof *ix);
+    if (ix == NULL)
+        return err_nomem(err);
+    ix->r = r;
+    ix->table_no = SIZE_MAX;
+    index_rewind(ix);
+    if (reader_scratch_new(r, &ix->scratch, err) != 0 ||
+        reader_end(r, &ix->scratch, &ix->end, err) != 0)
+        goto fail;
+    if (ix->end.root_seq + 1 != ix->end.records - 1) {
+        bad(err, "is malformed");
+        goto fail;
+    }
+    if (reader_record(r, &ix->scratch, ix->end.root_offset, ix->end.root_seq, REC_ROOT,
+                      err) != 0)
+        goto fail;
+    if (buf_add(&ix->root, ix->scratch.chunk->plain.p, ix->scratch.chunk->plain.len) !=
+        0) {
+        err_nomem(err);
+        goto fail;
+    }
+    if (check_root(ix, err) != 0)
+        goto fail;
+    *out = ix;
+    return 0;
+fail:
+    index_free(ix);
+    return -1;
+}
+
+void index_free(struct index *ix)
+{
+    if (ix == NULL)
+        return;
+    reader_scratch_free(&ix->scratch);
+    buf_free(&ix->root);
+    buf_free(&ix->table);
+    free(ix);
+}
+
+int index_manifest(struct index *ix, const uint8_t **p, size_t *len, struct err *err)
+{
+    if (reader_record(ix->r, &ix->scratch, ix->end.manifest_offset,
+                      ix->end.manifest_seq, REC_MANIFEST, err) != 0)
+        return -1;
+    *p = ix->scratch.chunk->plain.p;
+    *len = ix->scratch.chunk->plain.len;
+    return 0;
+}
+
+/* Load TABLE number `no`; its rows must lead exactly to where it stands. */
+static int load_table(struct index *ix, size_t no, struct err *err)
+{
+    if (ix->table_no == no)
+        return 0;
+    struct table_root t = root_at(ix, no);
+    ix->table_no = SIZE_MAX;
+    if (reader_record(ix->r, &ix->scratch, t.offset, t.seq, REC_TABLE, err) != 0)
+        return -1;
+    struct buf *b = &ix->scratch.chunk->plain;
+    uint64_t first_seq = no == 0 ? 0 : root_at(ix, no - 1).seq + 1;
+    if (b->len != (t.seq - first_seq) * TABLE_ENTRY_SIZE)
+        return bad(err, "holds a malformed table");
+    ix->table.len = 0;
+    if (buf_add(&ix->table, b->p, b->len) != 0)
+        return err_nomem(err);
+    uint64_t offset = t.first_offset;
+    for (size_t i = 0; i < row_count(ix); i++)
+        offset += RECORD_HEAD_SIZE + table_entry_len(row_at(ix, i));
+    if (offset != t.offset)
+        return bad(err, "holds a table that does not add up");
+    ix->table_no = no;
+    ix->row = 0;
+    ix->row_offset = t.first_offset;
+    ix->row_chunk = t.first_chunk;
+    return 0;
+}
+
+static uint64_t row_seq(const struct index *ix, size_t row)
+{
+    return (uint64_t)ix->table_no * TABLE_PERIOD + row;
+}
+
+void index_rewind(struct index *ix)
+{
+    ix->scan_table = 0;
+    ix->scan_row = 0;
+    ix->scan_offset = 0;
+}
+
+int index_entries(struct index *ix, const uint8_t **p, size_t *len, struct err *err)
+{
+    for (; ix->scan_table < table_count(ix); ix->scan_table++, ix->scan_row = 0) {
+        if (load_table(ix, ix->scan_table, err) != 0)
+            return -1;
+        if (ix->scan_row == 0)
+            ix->scan_offset = root_at(ix, ix->scan_table).first_offset;
+        while (ix->scan_row < row_count(ix)) {
+            uint32_t e = row_at(ix, ix->scan_row);
+            uint64_t offset = ix->scan_offset, seq = row_seq(ix, ix->scan_row);
+            ix->scan_row++;
+            ix->scan_offset += RECORD_HEAD_SIZE + table_entry_len(e);
+            if (table_entry_type(e) != REC_ENTRIES)
+                continue;
+            if (reader_record(ix->r, &ix->scratch, offset, seq, REC_ENTRIES, err) != 0)
+                return -1;
+            *p = ix->scratch.chunk->plain.p;
+            *len = ix->scratch.chunk->plain.len;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int index_chunk(struct index *ix, uint64_t chunk, uint64_t *offset, uint32_t *body_len,
+                uint64_t *seq, struct err *err)
+{
+    if (chunk >= ix->end.chunks)
+        return bad(err, "has no such chunk");
+    size_t no = table_count(ix) - 1;
+    while (no > 0 && root_at(ix, no).first_chunk > chunk)
+        no--;
+    if (load_table(ix, no, err) != 0)
+        return -1;
+    if (ix->row_chunk > chunk) { /* backwards: from the table's start again */
+        ix->row = 0;
+        ix->row_offset = root_at(ix, no).first_offset;
+        ix->row_chunk = root_at(ix, no).first_chunk;
+    }
+    for (; ix->row < row_count(ix); ix->row++) {
+        uint32_t e = row_at(ix, ix->row);
+        bool data = table_entry_type(e) == REC_DATA;
+        if (data && ix->row_chunk == chunk) {
+            *offset = ix->row_offset;
+            *body_len = table_entry_len(e);
+            *seq = row_seq(ix, ix->row);
+            return 0;
+        }
+        ix->row_offset += RECORD_HEAD_SIZE + table_entry_len(e);
+        ix->row_chunk += data;
+    }
+    return bad(err, "does not hold every chunk");
+}

@@ -1,0 +1,29 @@
+/*
+ * The header and the keys of an archive that is about to be written.
+ */
+#ifndef JOB_NEWHEADER_H
+#define JOB_NEWHEADER_H
+
+#include <stdint.h>
+
+#include "format/header.h"
+#include "seal/keys.h"
+#include "util/err.h"
+
+struct newheader;
+
+/* A fresh archive id and file key with one passphrase slot. `salt` NULL: a new one is
+ * drawn; else that of an earlier archive is shared, and so is the key derived from it.
+ */
+int newheader_make(struct newheader **n, struct keyring *ring, const uint8_t *salt,
+                   const struct kdf_cost *cost, int64_t now, struct err *err);
+
+const struct header *newheader_header(const struct newheader *n);
+const uint8_t *newheader_raw(const struct newheader *n);
+const struct keys *newheader_keys(const struct newheader *n);
+/* First 8 bytes of the key check in hex: the same for whoever opens the archive. */
+const char *newheader_key_check(const struct newheader *n);
+
+void newheader_free(struct newheader *n);
+
+#endif

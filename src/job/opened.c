@@ -1,0 +1,141 @@
+#include "job/opened.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "util/utc.h"
+
+int opened_open(struct opened *o, const char *path, bool writable, struct err *err)
+{
+    *o = (struct opened){0};
+    if (input_open(&o->in, path, writable, err) != 0)
+        return -1;
+    struct reader_io io = {
+        .read = input_read,
+        .pread = input_size(o->in) >= 0 ? input_pread : NULL,
+        .ctx = o->in,
+        .size = input_size(o->in),
+    };
+    return reader_open(&o->reader, &io, err);
+}
+
+int opened_unlock(struct opened *o, const struct job *job, struct err *err)
+{
+    struct passphrase_opts from = job->passphrase;
+    from.stdin_is_archive = strcmp(input_path(o->in), "standard input") == 0;
+    from.confirm = false;
+    if (passphrase_get(&from, &o->pass, err) != 0 ||
+        keyring_new(&o->ring, o->pass.bytes, o->pass.len, &job->kdf_limits, err) != 0)
+        return -1;
+    struct err why = {0};
+    if (reader_unlock(o->reader, o->ring, &why) == 0)
+        return 0;
+    if (why.cls == ERR_KEY) {
+        err_set(err, ERR_KEY, "wrong passphrase for %s: it came from %s",
+                input_path(o->in), o->pass.source);
+        if (o->reader->front == READER_STALE || o->reader->copy == READER_STALE)
+            return err_hint(err,
+                            "a rekey of this archive was interrupted after its new "
+                            "passphrase was written: try that one");
+        return err_hint(
+            err, "the archive itself is not damaged; try the passphrase that was "
+                 "in use when it was made");
+    }
+    *err = why;
+    return -1;
+}
+
+int opened_index(struct opened *o, struct err *err)
+{
+    const uint8_t *json;
+    size_t len;
+    if (o->reader->io.pread == NULL)
+        return 0;
+    if (index_open(&o->index, o->reader, err) != 0 ||
+        index_manifest(o->index, &json, &len, err) != 0 ||
+        manifest_parse(json, len, &o->manifest, err) != 0)
+        return -1;
+    o->have_manifest = true;
+    o->end = o->index->end;
+    if (!o->manifest.final)
+        return err_set(err, ERR_DAMAGED,
+                       "the archive is damaged: its manifest is not final");
+    return 0;
+}
+
+struct part {
+    enum reader_state state;
+    const char *what, *damaged_id, *stale_id;
+};
+
+int opened_spare(struct opened *o, const struct job *job, bool strict, struct err *err)
+{
+    struct reader *r = o->reader;
+    if (reader_spare(r, o->end.offset, err) != 0)
+        return -1;
+    const struct part parts[] = {
+        {r->front, "header", "header-damaged", "header-stale"},
+        {r->copy, "copy of the header", "header-copy-damaged", "header-copy-stale"},
+        {r->tail, "tail", "tail-damaged", "tail-damaged"},
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        const struct part *p = &parts[i];
+        if (p->state == READER_DAMAGED && strict) {
+            err_set(err, ERR_DAMAGED,
+                    "the archive is damaged: its %s; the data is whole", p->what);
+            return err_hint(err, "`pmm-seal rekey --heal ARCHIVE` repairs it");
+        }
+        if (p->state == READER_DAMAGED)
+            notice(report_sink(job->report), NOTICE_WARNING, p->damaged_id, NULL,
+                   "the archive's %s is damaged, the data is whole: `pmm-seal rekey "
+                   "--heal` "
+                   "repairs it",
+                   p->what);
+        if (p->state == READER_STALE)
+            notice(report_sink(job->report), NOTICE_WARNING, p->stale_id, NULL,
+                   "the archive's %s is from before the last rekey, which was "
+                   "interrupted: "
+                   "`pmm-seal rekey --heal` repairs it",
+                   p->what);
+    }
+    return 0;
+}
+
+void opened_facts(const struct opened *o, const struct job *job)
+{
+    char text[UTC_STAMP_SIZE];
+    report_text(job->report, "archive", input_path(o->in));
+    if (!o->have_manifest)
+        return;
+    report_text(job->report, "name", o->manifest.name);
+    report_text(job->report, "host", o->manifest.host);
+    report_text(job->report, "source", o->manifest.source);
+    report_text(job->report, "created", utc_rfc3339(text, o->manifest.created));
+    uint64_t before = report_warnings(job->report) + report_notes(job->report);
+    manifest_carry(&o->manifest, job->report);
+    report_u64(job->report, "carried",
+               report_warnings(job->report) + report_notes(job->report) - before);
+}
+
+void opened_progress(const struct opened *o, const struct job *job, const char *phase)
+{
+    struct progress *p = job->progress;
+    atomic_store(&p->phase, phase);
+    atomic_store(&p->bytes, 0);
+    if (o->have_manifest && o->manifest.final) {
+        atomic_store(&p->total, o->manifest.totals.stored);
+        atomic_store(&p->known, true);
+    }
+}
+
+void opened_close(struct opened *o)
+{
+    if (o->have_manifest)
+        manifest_free(&o->manifest);
+    index_free(o->index);
+    reader_free(o->reader);
+    keyring_free(o->ring);
+    passphrase_free(&o->pass);
+    input_free(o->in);
+    *o = (struct opened){0};
+}

@@ -1,0 +1,55 @@
+/*
+ * An archive opened for reading, as every reading command does it: header, passphrase,
+ * keys, and for a file the index and the final manifest.
+ */
+#ifndef JOB_OPENED_H
+#define JOB_OPENED_H
+
+#include <stdbool.h>
+
+#include "container/index.h"
+#include "container/reader.h"
+#include "job/job.h"
+#include "report/manifest.h"
+#include "secret/passphrase.h"
+#include "seal/keyring.h"
+#include "store/input.h"
+
+struct opened {
+    struct input *in;
+    struct reader *reader;
+    struct passphrase pass;
+    struct keyring *ring;
+    struct index *index; /* files only */
+    struct manifest
+        manifest; /* files: the final one; streams: set by unpack as it passes */
+    bool have_manifest;
+    struct end end; /* once authenticated: by opened_index or unpack_all */
+};
+
+/* Open without a key: reader->header is known. `writable` as in store/input.h. */
+int opened_open(struct opened *o, const char *path, bool writable, struct err *err);
+
+/* Get the passphrase and unlock. A wrong one is reported with its source. */
+int opened_unlock(struct opened *o, const struct job *job, struct err *err);
+
+/* For a file: authenticate END, read the index and the final manifest, look at the
+ * spare header and the tail. For a stream: nothing. */
+int opened_index(struct opened *o, struct err *err);
+
+/* After END was authenticated: look at what follows it, and tell of a damaged or stale
+ * header or tail as warnings (header-damaged, header-stale, header-copy-damaged,
+ * header-copy-stale, tail-damaged), or with `strict` as ERR_DAMAGED for the damaged
+ * ones. */
+int opened_spare(struct opened *o, const struct job *job, bool strict, struct err *err);
+
+/* Set the facts every reading command shares (archive, name, host, source, created) and
+ * hand the carried warnings to the report. */
+void opened_facts(const struct opened *o, const struct job *job);
+
+/* Begin a phase (a static string); for a file the total is known. */
+void opened_progress(const struct opened *o, const struct job *job, const char *phase);
+
+void opened_close(struct opened *o);
+
+#endif

@@ -1,0 +1,187 @@
+#include "job/rekey.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "container/reheader.h"
+#include "format/slot.h"
+#include "job/opened.h"
+#include "job/strength.h"
+#include "secret/secret.h"
+#include "store/output.h"
+#include "util/random.h"
+
+struct rekey {
+    const struct job *job;
+    const struct rekey_opts *opts;
+    struct opened o;
+    struct passphrase pass; /* the new one */
+    struct keyring *ring;   /* of the new one */
+    struct header header;   /* as it shall be */
+    uint8_t *raw;
+};
+
+static bool needs_new(const struct rekey *k)
+{
+    return k->opts->action == REKEY_CHANGE || k->opts->action == REKEY_ADD;
+}
+
+static int get_new(struct rekey *k, struct err *err)
+{
+    struct passphrase_opts from = k->opts->new_passphrase;
+    from.stdin_is_archive =
+        k->job->passphrase.stdin_is_archive || strcmp(k->opts->archive, "-") == 0;
+    if (passphrase_get(&from, &k->pass, err) != 0 ||
+        strength_check(&k->pass, k->opts->allow_weak, err) != 0)
+        return -1;
+    return keyring_new(&k->ring, k->pass.bytes, k->pass.len, &k->job->kdf_limits, err);
+}
+
+/* A passphrase slot of its own salt for the new passphrase. */
+static int add_slot(struct rekey *k, struct err *err)
+{
+    const struct reader *r = k->o.reader;
+    struct slot_passphrase p = {.passes = k->opts->cost.passes,
+                                .memory_kib = k->opts->cost.memory_kib};
+    uint8_t slot[SLOT_PASSPHRASE_SIZE];
+    const uint8_t *kek;
+
+    if (random_bytes(p.salt, sizeof p.salt, err) != 0 ||
+        keyring_kek(k->ring, p.salt, &k->opts->cost, &kek, err) != 0 ||
+        keys_wrap(&p, k->job->now, kek, r->raw, r->keys->file_key, err) != 0)
+        return -1;
+    slot_encode_passphrase(&p, k->job->now, slot);
+    return slot_add(&k->header, slot, sizeof slot, err);
+}
+
+static size_t passphrase_slots(const struct header *h)
+{
+    struct err ignored = {0};
+    struct slot s;
+    size_t off = 0, n = 0;
+    while (slot_next(h, &off, &s, &ignored) == 1)
+        n += s.type == SLOT_PASSPHRASE;
+    return n;
+}
+
+static int change_slots(struct rekey *k, struct err *err)
+{
+    const struct reader *r = k->o.reader;
+    k->header = r->header;
+    k->header.generation++;
+    if (k->opts->action == REKEY_REMOVE && passphrase_slots(&k->header) < 2) {
+        err_set(err, ERR_REFUSED,
+                "this is the archive's last passphrase; without it nobody "
+                "could open it");
+        return err_hint(err, "add another one first (rekey --add)");
+    }
+    if (k->opts->action != REKEY_ADD)
+        slot_remove(&k->header, r->unlocked.slot_off);
+    return needs_new(k) ? add_slot(k, err) : 0;
+}
+
+/* The new header must open with the passphrase that shall open it: tried in memory,
+ * before anything is written. */
+static int build(struct rekey *k, struct err *err)
+{
+    const struct reader *r = k->o.reader;
+    struct keys *keys = NULL;
+    struct header parsed;
+
+    k->raw = calloc(1, r->header_size);
+    if (k->raw == NULL)
+        return err_nomem(err);
+    header_encode(&k->header, k->raw);
+    keys_header_finish(k->raw, r->header_size, r->keys);
+    if (!needs_new(k))
+        return 0;
+    if (!keys_header_checksum_ok(k->raw, r->header_size) ||
+        header_parse(k->raw, r->header_size, &parsed, err) != 0 ||
+        keys_unlock(k->ring, &parsed, k->raw, r->header_size, &keys, NULL, err) != 0)
+        return -1;
+    bool same = memcmp(keys->file_key, r->keys->file_key, FILE_KEY_SIZE) == 0;
+    keys_free(keys);
+    return same ? 0
+                : err_set(err, ERR_FAIL, "the new header does not open the archive");
+}
+
+static int in_place(struct rekey *k, bool *healed, struct err *err)
+{
+    struct reader *r = k->o.reader;
+    const struct reheader_io io = {
+        .pwrite = input_pwrite, .sync = input_sync, .ctx = k->o.in};
+
+    /* Both ends of the archive belong to this key, or nothing is written. */
+    if (opened_index(&k->o, err) != 0 ||
+        reader_record(r, &k->o.index->scratch, 0, 0, REC_MANIFEST, err) != 0 ||
+        reader_spare(r, k->o.end.offset, err) != 0 ||
+        reheader_heal(r, &io, healed, err) != 0)
+        return -1;
+    if (k->opts->action == REKEY_HEAL) {
+        k->header = r->header;
+        return 0;
+    }
+    if (change_slots(k, err) != 0 || build(k, err) != 0)
+        return -1;
+    return reheader_in_place(r, &io, k->raw, err);
+}
+
+static int into_copy(struct rekey *k, struct err *err)
+{
+    struct output *out = NULL;
+    int rc = -1;
+    if (k->opts->action == REKEY_HEAL) {
+        k->header = k->o.reader->header;
+    } else if (change_slots(k, err) != 0) {
+        return -1;
+    }
+    if (build(k, err) == 0 &&
+        output_open(&out, k->opts->output, "rekeyed.pmmseal", k->opts->force, err) ==
+            0 &&
+        reheader_copy(k->o.reader, k->raw, output_write, out, err) == 0)
+        rc = output_commit(out, err);
+    output_free(out);
+    return rc;
+}
+
+static int run(struct rekey *k, struct err *err)
+{
+    static const char *const names[] = {"change", "add", "remove", "heal"};
+    const struct job *job = k->job;
+    const char *output = k->opts->output;
+    bool healed = false;
+
+    if (opened_open(&k->o, k->opts->archive, output == NULL, err) != 0)
+        return -1;
+    if (output == NULL && k->o.reader->io.pread == NULL) {
+        err_set(err, ERR_USAGE, "rekey changes a file in place: %s is a stream",
+                input_path(k->o.in));
+        return err_hint(err, "say -o FILE to write a copy with the new passphrase");
+    }
+    if (opened_unlock(&k->o, job, err) != 0 || (needs_new(k) && get_new(k, err) != 0))
+        return -1;
+    if ((output == NULL ? in_place(k, &healed, err) : into_copy(k, err)) != 0)
+        return -1;
+    report_text(job->report, "archive", output != NULL ? output : input_path(k->o.in));
+    report_text(job->report, "action", names[k->opts->action]);
+    report_u64(job->report, "generation", k->header.generation);
+    report_u64(job->report, "slots", passphrase_slots(&k->header));
+    report_bool(job->report, "healed", healed);
+    return 0;
+}
+
+int rekey_run(const struct job *job, const struct rekey_opts *opts, struct err *err)
+{
+    struct rekey *k = calloc(1, sizeof *k);
+    if (k == NULL)
+        return err_nomem(err);
+    k->job = job;
+    k->opts = opts;
+    int rc = run(k, err);
+    free(k->raw);
+    keyring_free(k->ring);
+    passphrase_free(&k->pass);
+    opened_close(&k->o);
+    free(k);
+    return rc;
+}

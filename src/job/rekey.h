@@ -1,0 +1,36 @@
+/*
+ * `pmm-seal rekey`: change, add or remove a passphrase, and heal damaged or stale
+ * headers. The data is untouched. Whoever held the old passphrase and has an old copy
+ * of the archive can still read it: see docs/THREAT-MODEL.md.
+ *
+ * Facts: archive, action, generation, slots, healed (bool).
+ */
+#ifndef JOB_REKEY_H
+#define JOB_REKEY_H
+
+#include <stdbool.h>
+
+#include "job/job.h"
+#include "util/err.h"
+
+enum rekey_action {
+    REKEY_CHANGE, /* the slot of the passphrase given is replaced by one for the new
+                     passphrase */
+    REKEY_ADD,    /* one more slot for the new passphrase */
+    REKEY_REMOVE, /* the slot of the passphrase given goes; never the last one */
+    REKEY_HEAL,   /* only bring both headers to the current state */
+};
+
+struct rekey_opts {
+    const char *archive; /* a file; with `output` also "-" */
+    enum rekey_action action;
+    struct passphrase_opts new_passphrase; /* CHANGE and ADD */
+    bool allow_weak;
+    struct kdf_cost cost; /* of the new slot */
+    const char *output;   /* NULL: in place; else a copy to this file or "-" */
+    bool force;           /* overwrite output */
+};
+
+int rekey_run(const struct job *job, const struct rekey_opts *opts, struct err *err);
+
+#endif

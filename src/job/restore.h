@@ -1,0 +1,37 @@
+/*
+ * `pmm-seal restore`: an archive back into a tree, proved before it is in place.
+ *
+ * Facts: archive, target, source (as recorded), created, name, host, entries, bytes,
+ * proven, proven_cached (files read back from the disk, from the cache), read_back,
+ * carried (warnings that came with the archive), partial, seconds, dry_run.
+ */
+#ifndef JOB_RESTORE_H
+#define JOB_RESTORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "archive/extract.h"
+#include "job/job.h"
+#include "util/err.h"
+
+struct restore_opts {
+    const char *archive; /* file or "-" */
+    const char *target;
+    const char *const *paths; /* npaths == 0: everything */
+    size_t npaths;
+    bool replace;
+    enum extract_owner owner;
+    uint32_t uid, gid; /* EXTRACT_OWNER_FIXED */
+    bool read_back;
+    bool ignore_space;
+    bool walk_only; /* tests: never use openat2 */
+    bool dry_run; /* check everything, including the archive's content, write nothing */
+};
+
+/* Returns 0, or -1: what stood at the target stands there untouched, no staging
+ * directory is left. */
+int restore_run(const struct job *job, const struct restore_opts *opts,
+                struct err *err);
+
+#endif

@@ -1,0 +1,181 @@
+#include "store/input.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util/io.h"
+
+struct input {
+    int fd;
+    bool writable;
+    int64_t size; /* -1: a stream */
+    char *path;
+};
+
+static int open_stdin(struct input *in, struct err *err)
+{
+    if (in->writable)
+        return err_set(err, ERR_USAGE, "standard input cannot be changed in place");
+    if (isatty(STDIN_FILENO)) {
+        err_set(err, ERR_USAGE,
+                "standard input is a terminal: no archive comes from it");
+        return err_hint(
+            err, "give the archive's name, or pipe the archive in (docker exec -i)");
+    }
+    in->fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+    return in->fd >= 0 ? 0 : err_sys(err, ERR_FAIL, "cannot read: standard input");
+}
+
+static int open_path(struct input *in, const char *path, struct err *err)
+{
+    int flags = (in->writable ? O_RDWR : O_RDONLY) | O_NOCTTY | O_CLOEXEC;
+    do
+        in->fd = open(path, flags);
+    while (in->fd < 0 && errno == EINTR && err_stopped(err) == 0);
+    if (in->fd >= 0)
+        return 0;
+    if (errno == EISDIR)
+        return err_set(err, ERR_USAGE, "not an archive: %s: a directory", path);
+    err_sys(err, ERR_FAIL, "cannot open: %s", path);
+    if (in->writable && (errno == EACCES || errno == EROFS || errno == EPERM))
+        err_hint(err, "-o FILE writes a changed copy instead");
+    return -1;
+}
+
+/* A rekey holds the archive alone, readers hold it together. A file system without
+ * locks does not keep anybody from reading. */
+static int hold(const struct input *in, struct err *err)
+{
+    if (flock(in->fd, (in->writable ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0)
+        return 0;
+    if (errno == EWOULDBLOCK)
+        return err_set(err, ERR_BUSY, "in use by another run: %s", in->path);
+    if (!in->writable)
+        return 0;
+    return err_sys(err, ERR_FAIL, "cannot lock: %s", in->path);
+}
+
+/* After the lock: an archive that was replaced while we waited is not to be changed,
+ * for nobody would find the change. */
+static int same_file(const struct input *in, const struct stat *st, struct err *err)
+{
+    struct stat now;
+    if (stat(in->path, &now) != 0)
+        return err_sys(err, ERR_FAIL, "cannot look at: %s", in->path);
+    if (now.st_dev != st->st_dev || now.st_ino != st->st_ino)
+        return err_set(err, ERR_BUSY, "replaced meanwhile: %s", in->path);
+    return 0;
+}
+
+static int look(struct input *in, bool named, struct err *err)
+{
+    struct stat st;
+    if (fstat(in->fd, &st) != 0)
+        return err_sys(err, ERR_FAIL, "cannot look at: %s", in->path);
+    if (S_ISDIR(st.st_mode))
+        return err_set(err, ERR_USAGE, "not an archive: %s: a directory", in->path);
+    if (!S_ISREG(st.st_mode) && in->writable)
+        return err_set(err, ERR_USAGE,
+                       "cannot be changed in place: %s: not a regular file", in->path);
+    if (!S_ISREG(st.st_mode) || (!named && lseek(in->fd, 0, SEEK_CUR) != 0))
+        return 0;
+    if (hold(in, err) != 0)
+        return -1;
+    if (fstat(in->fd, &st) != 0)
+        return err_sys(err, ERR_FAIL, "cannot look at: %s", in->path);
+    in->size = st.st_size;
+    return in->writable ? same_file(in, &st, err) : 0;
+}
+
+int input_open(struct input **out, const char *path, bool writable, struct err *err)
+{
+    bool named = strcmp(path, "-") != 0;
+    struct input *in = calloc(1, sizeof *in);
+    if (in == NULL)
+        return err_nomem(err);
+    *in = (struct input){.fd = -1, .writable = writable, .size = -1};
+    in->path = strdup(named ? path : "standard input");
+    if (in->path == NULL) {
+        err_nomem(err);
+        goto fail;
+    }
+    if ((named ? open_path(in, path, err) : open_stdin(in, err)) != 0 ||
+        look(in, named, err) != 0)
+        goto fail;
+    *out = in;
+    return 0;
+
+fail:
+    input_free(in);
+    return -1;
+}
+
+void input_free(struct input *in)
+{
+    if (in == NULL)
+        return;
+    if (in->fd >= 0)
+        close(in->fd);
+    free(in->path);
+    free(in);
+}
+
+int64_t input_size(const struct input *in)
+{
+    return in->size;
+}
+
+const char *input_path(const struct input *in)
+{
+    return in->path;
+}
+
+int input_fd(const struct input *in)
+{
+    return in->fd;
+}
+
+ssize_t input_read(void *ctx, void *buf, size_t len, struct err *err)
+{
+    struct input *in = ctx;
+    ssize_t n = io_read(in->fd, buf, len);
+    return n >= 0 ? n : err_sys(err, ERR_FAIL, "cannot read: %s", in->path);
+}
+
+/* Whether off + len is a place in a file at all; offsets may come from an archive. */
+static bool fits(const struct input *in, uint64_t off, size_t len)
+{
+    return in->size >= 0 && off <= INT64_MAX && len <= INT64_MAX - off;
+}
+
+ssize_t input_pread(void *ctx, void *buf, size_t len, uint64_t off, struct err *err)
+{
+    struct input *in = ctx;
+    if (!fits(in, off, len))
+        return err_set(err, ERR_FAIL, "cannot read: %s: no such place", in->path);
+    ssize_t n = io_pread(in->fd, buf, len, off);
+    return n >= 0 ? n : err_sys(err, ERR_FAIL, "cannot read: %s", in->path);
+}
+
+int input_pwrite(void *ctx, const void *buf, size_t len, uint64_t off, struct err *err)
+{
+    struct input *in = ctx;
+    if (!in->writable || !fits(in, off, len))
+        return err_set(err, ERR_FAIL, "cannot write: %s: no such place", in->path);
+    if (io_pwrite(in->fd, buf, len, off) != 0 || fdatasync(in->fd) != 0)
+        return err_sys(err, ERR_FAIL, "cannot write: %s", in->path);
+    return 0;
+}
+
+int input_sync(void *ctx, struct err *err)
+{
+    struct input *in = ctx;
+    if (fsync(in->fd) != 0)
+        return err_sys(err, ERR_FAIL, "cannot sync: %s", in->path);
+    return 0;
+}

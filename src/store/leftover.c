@@ -1,0 +1,151 @@
+#include "store/leftover.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store/dirlist.h"
+#include "store/dirmeta.h"
+#include "store/rmtree.h"
+#include "store/swap.h"
+#include "store/tmpname.h"
+
+struct tidy {
+    int dir;
+    const char *path;
+    bool strict;
+    bool changed;
+    struct stat self; /* of the directory, as it is to be when all is done */
+    const struct notice_sink *notices;
+};
+
+bool leftover_is_ours(const char *name)
+{
+    return tmpname_is(name, LEFTOVER_STAGING) || tmpname_is(name, SWAP_OLD) ||
+           tmpname_is(name, SWAP_TRASH);
+}
+
+int leftover_half_swapped(int dirfd)
+{
+    char **names;
+    size_t n;
+    if (dirlist_read(dirfd, &names, &n) != 0)
+        return -1;
+    int found = 0;
+    for (size_t i = 0; i < n; i++)
+        found |= tmpname_is(names[i], SWAP_OLD);
+    dirlist_free(names, n);
+    return found;
+}
+
+/* Open and lock a leftover. -1: gone, alive, or not ours to open (no error), with
+ * errno. */
+static int take(int dir, const char *name)
+{
+    int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        int saved = errno;
+        close(fd);
+        errno = saved;
+        return -1;
+    }
+    return fd;
+}
+
+/* A journal moves things about with our rights, so it must be the work of this user, or
+ * of the one whose directory this is; anybody may make such a name in /tmp. */
+static bool trusted(const struct tidy *t, int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && (st.st_mode & 077) == 0 &&
+           (st.st_uid == geteuid() || (t->strict && st.st_uid == t->self.st_uid));
+}
+
+static int refuse(const struct tidy *t, const char *name, struct err *err)
+{
+    err_set(
+        err, ERR_REFUSED,
+        "an earlier restore stopped half-way, and it cannot be undone: %s/%s: it is "
+        "another user's",
+        t->path, name);
+    return err_hint(err, "run the restore as that user, or as root");
+}
+
+static int undo_swap(struct tidy *t, const char *name, struct err *err)
+{
+    struct err why = {0};
+    struct stat before;
+    bool known;
+    int fd = take(t->dir, name);
+    if (fd < 0 && (errno == EWOULDBLOCK || errno == ENOENT || !t->strict))
+        return 0;
+    if (fd < 0 && errno != EACCES)
+        return err_sys(err, ERR_FAIL, "cannot undo a half-done swap: %s/%s", t->path,
+                       name);
+    if (fd < 0)
+        return refuse(t, name, err);
+    int r = -1;
+    if (!trusted(t, fd)) {
+        r = t->strict ? refuse(t, name, err) : 0;
+    } else if ((r = swap_recover(t->dir, name, fd, &before, &known, &why)) < 0) {
+        err_set(err, why.cls, "cannot undo a half-done swap: %s/%s: %s", t->path, name,
+                why.text);
+        err_hint(err,
+                 "what stood there is kept in that directory; look at both, and move "
+                 "it back by hand");
+    } else {
+        t->changed = true;
+        if (known)
+            t->self = before;
+        if (r == 1)
+            notice(
+                t->notices, NOTICE_NOTE, "swap-undone", t->path,
+                "an earlier restore stopped half-way; what stood there before is back");
+    }
+    close(fd);
+    return r < 0 ? -1 : 0;
+}
+
+static void remove_stale(struct tidy *t, const char *name)
+{
+    int fd = take(t->dir, name);
+    if (fd < 0)
+        return;
+    struct err why = {0};
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", t->path, name);
+    if (rmtree_at(t->dir, name, &why) == 0)
+        notice(t->notices, NOTICE_NOTE, "leftover-removed", path,
+               "left by an earlier restore that was stopped");
+    else
+        notice(t->notices, NOTICE_WARNING, "leftover-not-removed", path,
+               "left by an earlier restore that was stopped: %s", why.text);
+    t->changed = true;
+    close(fd);
+}
+
+int leftover_tidy(int dirfd, const char *path, bool strict,
+                  const struct notice_sink *notices, struct err *err)
+{
+    struct tidy t = {.dir = dirfd, .path = path, .strict = strict, .notices = notices};
+    char **names;
+    size_t n;
+    if (fstat(dirfd, &t.self) != 0 || dirlist_read(dirfd, &names, &n) != 0)
+        return err_sys(err, ERR_FAIL, "cannot read the directory: %s", path);
+    int r = 0;
+    for (size_t i = 0; i < n && r == 0; i++)
+        if (tmpname_is(names[i], SWAP_OLD))
+            r = undo_swap(&t, names[i], err);
+    for (size_t i = 0; i < n && r == 0; i++)
+        if (tmpname_is(names[i], LEFTOVER_STAGING) || tmpname_is(names[i], SWAP_TRASH))
+            remove_stale(&t, names[i]);
+    if (strict && t.changed)
+        (void)dirmeta_time(dirfd,
+                           &t.self); /* only its owner may; nothing depends on it */
+    dirlist_free(names, n);
+    return r;
+}

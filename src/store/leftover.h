@@ -1,0 +1,27 @@
+/* What runs that were killed have left in a directory. */
+#ifndef STORE_LEFTOVER_H
+#define STORE_LEFTOVER_H
+
+#include <stdbool.h>
+
+#include "util/err.h"
+#include "util/notice.h"
+
+#define LEFTOVER_STAGING ".pmm-seal-restore." /* + 6: where a restore extracts to */
+
+/* Whether `name` is one that restores give to their own directories. */
+bool leftover_is_ours(const char *name);
+
+/* Whether a restore stopped in the middle of its moves in this directory (1), so that
+ * what is in it is half old and half new. 0: no. -1 with errno. */
+int leftover_half_swapped(int dirfd);
+
+/* Undo half-done swaps in the directory, then remove what else dead runs left: whatever
+ * is locked belongs to a run that lives and is passed over. `path` names the directory
+ * in messages. With `strict` (the target itself) a half-done swap that cannot be undone
+ * is an error, and the directory's own modification time is kept; else (the directory
+ * beside the target) what is not this user's is passed over. */
+int leftover_tidy(int dirfd, const char *path, bool strict,
+                  const struct notice_sink *notices, struct err *err);
+
+#endif

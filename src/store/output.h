@@ -1,0 +1,56 @@
+/*
+ * Where an archive is written: a new file that gets its name only when it is whole, or
+ * a stream. A file is written under a temporary name (".NAME.XXXXXX.tmp") in the same
+ * directory, mode 0600, synced, renamed, and its directory synced. Writer thread
+ * writes; open, commit and free are the main thread's.
+ */
+#ifndef STORE_OUTPUT_H
+#define STORE_OUTPUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "util/err.h"
+
+struct output;
+
+/* `target`: a path, or "-" for stdout. An existing directory, or a path that ends in
+ * '/', gets `auto_name` in it (a missing directory is ERR_FAIL with a hint to create
+ * it); where that name is taken, by then or at commit, the next of archives_numbered,
+ * with `force` too. With `force` an existing regular file may be replaced at commit,
+ * else ERR_REFUSED. An existing FIFO or device (not a block device) is written to
+ * directly. A terminal as stdout is ERR_REFUSED (hint: -o FILE, and "in docker exec,
+ * leave out -t"). Symlinks as target are followed, so that the link stays. Returns 0
+ * and *o (output_free it). */
+int output_open(struct output **o, const char *target, const char *auto_name,
+                bool force, struct err *err);
+
+/* The final path ("-" for stdout); a numbered one may change at commit. Owned by o. */
+const char *output_path(const struct output *o);
+
+/* The directory that will hold the file (an open descriptor owned by o), or -1 for a
+ * stream. */
+int output_dir(const struct output *o);
+
+/* Device and inode of the file being written, so that a walk can pass over it (stdout
+ * too, if that is a regular file); 0,0 for a stream. */
+void output_identity(const struct output *o, dev_t *dev, ino_t *ino);
+
+/* Append. ERR_FAIL for a full disk ("no space left", hint) and the like. */
+int output_write(void *o, const void *buf, size_t len, struct err *err);
+
+/* Bytes written so far. */
+uint64_t output_bytes(const struct output *o);
+
+/* Make it final: sync, rename (link-like: without `force`, a file that appeared
+ * meanwhile is not overwritten: renameat2 RENAME_NOREPLACE, or link+unlink), sync the
+ * directory. For a stream: nothing but an error check (fsync is tried, EINVAL ignored).
+ * After -1 the temporary file is gone. */
+int output_commit(struct output *o, struct err *err);
+
+/* Close; an uncommitted temporary file is removed. */
+void output_free(struct output *o);
+
+#endif

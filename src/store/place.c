@@ -1,0 +1,452 @@
+/*
+ * How the target becomes new, and what holds at each moment:
+ *
+ *   beside   staging is PARENT/.pmm-seal-restore.XXXXXX. Absent target: one rename that
+ * never overwrites. Empty target: one rename over it, which the kernel does only while
+ * it is empty. Target with content: one exchange of the two names; what is then called
+ * staging is the old tree, which any later run may remove. All three are atomic. A file
+ * system that cannot exchange: a swap of one name in PARENT (store/swap.c). inside
+ * staging is TARGET/.pmm-seal-restore.XXXXXX: a mount point cannot be renamed. A swap
+ * of all names in TARGET, and the root's metadata.
+ *
+ * The staging directory is locked while its run lives, so a free one is nobody's. An
+ * exchange is on the disk before the old tree is touched.
+ */
+#include "store/place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "store/leftover.h"
+#include "store/dirmeta.h"
+#include "store/mount.h"
+#include "store/move.h"
+#include "store/parts.h"
+#include "store/rmtree.h"
+#include "store/swap.h"
+#include "store/target.h"
+#include "store/tmpname.h"
+
+struct place {
+    struct target t;
+    bool replace, parts, inside;
+    bool staged;    /* stage_name exists and is to be removed */
+    bool touched;   /* something was made in the target; its times have changed */
+    bool committed; /* the target is new */
+    int stage;
+    char stage_name[TMPNAME_SIZE];
+    struct stat before; /* of an existing target */
+};
+
+int place_source(const char *path, struct err *err)
+{
+    struct stat st, now;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0) {
+        err_sys(err, errno == ENOTDIR ? ERR_USAGE : ERR_FAIL,
+                "cannot open the directory: %s", path);
+        return errno == EACCES ? err_hint(err, "run as its owner, or as root") : -1;
+    }
+    if (flock(fd, LOCK_SH | LOCK_NB) != 0) {
+        if (errno == EWOULDBLOCK)
+            err_set(err, ERR_BUSY, "in use by a restore: %s", path);
+        else
+            err_sys(err, ERR_FAIL, "cannot lock: %s", path);
+        goto fail;
+    }
+    if (fstat(fd, &st) != 0 || stat(path, &now) != 0) {
+        err_sys(err, ERR_FAIL, "cannot look at: %s", path);
+        goto fail;
+    }
+    if (st.st_dev != now.st_dev || st.st_ino != now.st_ino) {
+        err_set(err, ERR_BUSY, "in use by a restore, which has just replaced it: %s",
+                path);
+        goto fail;
+    }
+    int half = leftover_half_swapped(fd);
+    if (half < 0)
+        err_sys(err, ERR_FAIL, "cannot read the directory: %s", path);
+    if (half == 1) {
+        err_set(err, ERR_REFUSED, "half old and half new: %s: a restore stopped in it",
+                path);
+        err_hint(err,
+                 "run the restore to it again; that first puts the old content back");
+    }
+    if (half == 0)
+        return fd;
+
+fail:
+    close(fd);
+    return -1;
+}
+
+int place_is_empty(int dirfd, struct err *err)
+{
+    int content = parts_has_content(dirfd, NULL);
+    if (content < 0)
+        return err_sys(err, ERR_FAIL, "cannot read the directory");
+    return !content;
+}
+
+/* An existing target, held and in order: may it be used, and how. */
+static int judge(struct place *p, struct err *err)
+{
+    bool lost;
+    int content = parts_has_content(p->t.fd, &lost);
+    if (content < 0 || fstat(p->t.fd, &p->before) != 0)
+        return err_sys(err, ERR_FAIL, "cannot read the directory: %s", p->t.path);
+    p->inside =
+        p->parts || lost || mount_is_root(p->t.fd) || !target_parent_writable(&p->t);
+    if (p->parts)
+        return 0;
+    if (content == 1 && !p->replace) {
+        err_set(err, ERR_REFUSED, "the target is not empty: %s", p->t.path);
+        return err_hint(err,
+                        "--replace puts what is restored in its place, once all of it "
+                        "has proved good");
+    }
+    return mount_refuse(p->t.path, false, err);
+}
+
+static int open_place(struct place *p, const char *path,
+                      const struct notice_sink *notices, struct err *err)
+{
+    if (target_resolve(&p->t, path, err) != 0)
+        return -1;
+    bool writable = p->t.parent != NULL && target_parent_writable(&p->t);
+    if (writable && leftover_tidy(p->t.parentfd, p->t.parent, false, notices, err) != 0)
+        return -1;
+    int there = target_hold(&p->t, LOCK_EX, err);
+    if (there < 0)
+        return -1;
+    if (there == 0) {
+        if (writable)
+            return 0;
+        err_set(err, ERR_FAIL, "cannot make %s: no right to write in %s", path,
+                p->t.parent);
+        return err_hint(err, "make it first, or run as root");
+    }
+    if (leftover_tidy(p->t.fd, p->t.path, true, notices, err) != 0)
+        return -1;
+    return judge(p, err);
+}
+
+static int open_as(struct place **out, const char *path, bool replace, bool parts,
+                   const struct notice_sink *notices, struct err *err)
+{
+    struct place *p = calloc(1, sizeof *p);
+    if (p == NULL)
+        return err_nomem(err);
+    p->t.fd = p->t.parentfd = p->stage = -1;
+    p->replace = replace;
+    p->parts = parts;
+    if (open_place(p, path, notices, err) != 0) {
+        place_free(p);
+        return -1;
+    }
+    *out = p;
+    return 0;
+}
+
+int place_open(struct place **p, const char *path, bool replace,
+               const struct notice_sink *notices, struct err *err)
+{
+    return open_as(p, path, replace, false, notices, err);
+}
+
+int place_open_parts(struct place **p, const char *path, bool replace,
+                     const struct notice_sink *notices, struct err *err)
+{
+    return open_as(p, path, replace, true, notices, err);
+}
+
+/* The directory that holds staging, and its path. */
+static int base(const struct place *p)
+{
+    return p->inside ? p->t.fd : p->t.parentfd;
+}
+
+static const char *base_path(const struct place *p)
+{
+    return p->inside ? p->t.path : p->t.parent;
+}
+
+/* Make and lock staging. A run that tidies up may take it for a dead one in the moment
+ * before it is locked: 0 then, and another name is to be tried. */
+static int make_stage(struct place *p, struct err *err)
+{
+    struct stat st;
+    tmpname_make(p->stage_name, LEFTOVER_STAGING, "");
+    if (mkdirat(base(p), p->stage_name, 0700) != 0) {
+        if (errno == EEXIST)
+            return 0;
+        return err_sys(err, ERR_FAIL, "cannot make a directory in: %s", base_path(p));
+    }
+    p->stage =
+        openat(base(p), p->stage_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (p->stage < 0 && errno == ENOENT)
+        return 0;
+    p->staged = true;
+    if (p->stage < 0)
+        return err_sys(err, ERR_FAIL, "cannot open: %s/%s", base_path(p),
+                       p->stage_name);
+    bool ours = flock(p->stage, LOCK_EX | LOCK_NB) == 0;
+    if (!ours && errno != EWOULDBLOCK)
+        return err_sys(err, ERR_FAIL, "cannot lock: %s/%s", base_path(p),
+                       p->stage_name);
+    if (ours && fstatat(base(p), p->stage_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        return 1;
+    if (ours && errno != ENOENT)
+        return err_sys(err, ERR_FAIL, "cannot look at: %s/%s", base_path(p),
+                       p->stage_name);
+    p->staged = false; /* the other run has removed it, or is about to */
+    close(p->stage);
+    p->stage = -1;
+    return 0;
+}
+
+int place_staging(struct place *p, struct err *err)
+{
+    if (p->staged)
+        return p->stage;
+    p->touched = true;
+    for (int tries = 0; !p->staged; tries++) {
+        if (tries == 100)
+            return err_set(err, ERR_BUSY, "in use by another run: %s", base_path(p));
+        if (make_stage(p, err) < 0)
+            return -1;
+    }
+    /* What the directory above passes on (default ACLs, the setgid bit) is no part of
+     * the tree. Without ACLs there is nothing to remove. */
+    (void)fremovexattr(p->stage, "system.posix_acl_default");
+    (void)fremovexattr(p->stage, "system.posix_acl_access");
+    if (fchmod(p->stage, 0700) != 0)
+        return err_sys(err, ERR_FAIL, "cannot set rights: %s/%s", base_path(p),
+                       p->stage_name);
+    return p->stage;
+}
+
+int place_space(const struct place *p, uint64_t *bytes, uint64_t *inodes,
+                struct err *err)
+{
+    struct statvfs v;
+    if (fstatvfs(base(p), &v) != 0)
+        return err_sys(err, ERR_FAIL, "cannot tell the free space: %s", base_path(p));
+    *bytes = (uint64_t)v.f_bavail * v.f_frsize;
+    *inodes = v.f_files == 0 ? UINT64_MAX : (uint64_t)v.f_favail;
+    return 0;
+}
+
+/* The new tree counts, and the old one may go. */
+static void remove_old(const struct place *p, const char *name,
+                       const struct notice_sink *notices)
+{
+    struct err why = {0};
+    if (rmtree_at(base(p), name, &why) != 0)
+        notice(notices, NOTICE_WARNING, "old-not-removed", p->t.path,
+               "the old content is still in %s/%s: %s", base_path(p), name, why.text);
+}
+
+/* Whether the target is still what we hold. */
+static int same_target(const struct place *p, struct err *err)
+{
+    struct stat st;
+    if (fstatat(p->t.parentfd, p->t.name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return err_sys(err, ERR_FAIL, "cannot look at: %s", p->t.path);
+    if (st.st_dev != p->before.st_dev || st.st_ino != p->before.st_ino)
+        return err_set(err, ERR_FAIL, "the target was replaced meanwhile: %s",
+                       p->t.path);
+    return 0;
+}
+
+/* One rename of staging to the target, which is absent or empty. */
+static int commit_rename(struct place *p, struct err *err)
+{
+    int r = p->t.fd < 0
+                ? move_noreplace(p->t.parentfd, p->stage_name, p->t.parentfd, p->t.name)
+                : renameat(p->t.parentfd, p->stage_name, p->t.parentfd, p->t.name);
+    if (r != 0 && (errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR))
+        return err_set(err, ERR_REFUSED, "something has appeared meanwhile in: %s",
+                       p->t.path);
+    if (r != 0)
+        return err_sys(err, ERR_FAIL, "cannot rename to: %s", p->t.path);
+    if (fsync(p->t.parentfd) == 0)
+        return 0;
+    err_sys(err, ERR_FAIL, "cannot sync: %s", p->t.parent);
+    if (renameat(p->t.parentfd, p->t.name, p->t.parentfd, p->stage_name) == 0 &&
+        p->t.fd >= 0)
+        (void)mkdirat(p->t.parentfd, p->t.name, p->before.st_mode & 07777);
+    return -1;
+}
+
+/* A swap of one name, where names cannot be exchanged. */
+static int commit_swap(struct place *p, const struct notice_sink *notices,
+                       struct err *err)
+{
+    struct journal j = {0};
+    char trash[TMPNAME_SIZE];
+    int r = journal_add(&j, p->t.name, &p->before.st_mode, p->stage_name, err);
+    if (r == 0)
+        r = swap_run(p->t.parentfd, p->t.parentfd, &j, NULL, trash, err);
+    journal_free(&j);
+    if (r == 0)
+        remove_old(p, trash, notices);
+    return r;
+}
+
+static int commit_exchange(struct place *p, const struct notice_sink *notices,
+                           struct err *err)
+{
+    if (move_exchange(p->t.parentfd, p->stage_name, p->t.name) != 0) {
+        if (errno == ENOSYS)
+            return commit_swap(p, notices, err);
+        return err_sys(err, ERR_FAIL, "cannot put the new tree in the place of: %s",
+                       p->t.path);
+    }
+    if (fsync(p->t.parentfd) != 0) {
+        err_sys(err, ERR_FAIL, "cannot sync: %s", p->t.parent);
+        (void)move_exchange(p->t.parentfd, p->stage_name, p->t.name);
+        return -1;
+    }
+    remove_old(p, p->stage_name, notices);
+    return 0;
+}
+
+/* What is left to do in a target that keeps its place. `meta` is NULL where only parts
+ * came. */
+static void settle(struct place *p, const char *trash, const struct swap_meta *meta,
+                   const struct notice_sink *notices)
+{
+    remove_old(p, trash, notices);
+    remove_old(p, p->stage_name, notices);
+    if (meta != NULL) {
+        bool set = !meta->denied && fchmod(p->t.fd, meta->after.st_mode & 07777) == 0;
+        if (dirmeta_time(p->t.fd, &meta->after) != 0 || !set)
+            notice(
+                notices, NOTICE_WARNING, "target-metadata-not-set", p->t.path,
+                "owner, mode or time of the target directory itself could not be set");
+    }
+    (void)fsync(
+        p->t.fd); /* the content is synced; this is the time and the clearing up */
+}
+
+static int commit_inside(struct place *p, const struct notice_sink *notices,
+                         struct err *err)
+{
+    struct journal j = {0};
+    struct swap_meta meta = {.before = p->before, .from = p->stage};
+    char trash[TMPNAME_SIZE];
+    bool kept = false;
+    int r = -1;
+    if (fstat(p->stage, &meta.after) != 0 ||
+        ((meta.after.st_mode & S_IRWXU) != S_IRWXU &&
+         fchmod(p->stage, (meta.after.st_mode & 07777) | S_IRWXU) != 0)) {
+        err_sys(err, ERR_FAIL, "cannot use: %s/%s", p->t.path, p->stage_name);
+        goto done;
+    }
+    if (parts_plan_all(p->t.fd, p->t.path, p->stage, p->replace, &j, &kept, err) != 0 ||
+        swap_run(p->t.fd, p->stage, &j, &meta, trash, err) != 0)
+        goto done;
+    if (kept)
+        notice(notices, NOTICE_WARNING, "lost-found-kept", p->t.path,
+               "lost+found of the target stays; that of the archive is not restored");
+    settle(p, trash, &meta, notices);
+    r = 0;
+
+done:
+    journal_free(&j);
+    return r;
+}
+
+int place_commit(struct place *p, const struct notice_sink *notices, struct err *err)
+{
+    int r;
+    if (!p->staged)
+        return err_set(err, ERR_FAIL, "nothing was restored to: %s", p->t.path);
+    if (syncfs(p->stage) != 0)
+        return err_sys(err, ERR_FAIL, "cannot sync: %s", base_path(p));
+    if (p->t.fd >= 0 && mount_refuse(p->t.path, false, err) != 0)
+        return -1;
+    if (p->inside)
+        r = commit_inside(p, notices, err);
+    else if (p->t.fd >= 0 && same_target(p, err) != 0)
+        r = -1;
+    else if (p->t.fd >= 0 && p->replace)
+        r = commit_exchange(p, notices, err);
+    else
+        r = commit_rename(p, err);
+    if (r != 0)
+        return -1;
+    p->staged = false;
+    p->committed = true;
+    return 0;
+}
+
+int place_check_paths(struct place *p, const char *const *paths, size_t n,
+                      struct err *err)
+{
+    struct journal j = {0};
+    int r = 0;
+    if (p->t.fd >= 0)
+        r = parts_plan(p->t.fd, p->t.path, paths, n, p->replace, &j, err);
+    journal_free(&j);
+    return r;
+}
+
+static int commit_parts(struct place *p, const char *const *paths, size_t n,
+                        const struct notice_sink *notices, struct err *err)
+{
+    struct journal j = {0};
+    char trash[TMPNAME_SIZE];
+    int r = parts_plan(p->t.fd, p->t.path, paths, n, p->replace, &j, err);
+    if (r == 0)
+        r = swap_run(p->t.fd, p->stage, &j, NULL, trash, err);
+    journal_free(&j);
+    if (r == 0)
+        settle(p, trash, NULL, notices);
+    return r;
+}
+
+int place_commit_paths(struct place *p, const char *const *paths, size_t n,
+                       const struct notice_sink *notices, struct err *err)
+{
+    if (!p->staged)
+        return err_set(err, ERR_FAIL, "nothing was restored to: %s", p->t.path);
+    if (p->t.fd < 0) {
+        /* All that is in staging was asked for. The root was not, so it is as mkdir
+         * makes it. */
+        if (fchmod(p->stage, 0755) != 0)
+            return err_sys(err, ERR_FAIL, "cannot set rights: %s", p->t.path);
+        return place_commit(p, notices, err);
+    }
+    if (syncfs(p->stage) != 0)
+        return err_sys(err, ERR_FAIL, "cannot sync: %s", p->t.path);
+    if (commit_parts(p, paths, n, notices, err) != 0)
+        return -1;
+    p->staged = false;
+    p->committed = true;
+    return 0;
+}
+
+void place_free(struct place *p)
+{
+    if (p == NULL)
+        return;
+    struct err ignored = {0};
+    if (p->staged)
+        (void)rmtree_at(base(p), p->stage_name, &ignored);
+    if (p->inside && p->touched && !p->committed)
+        (void)dirmeta_time(p->t.fd, &p->before);
+    if (p->stage >= 0)
+        close(p->stage);
+    target_close(&p->t);
+    free(p);
+}

@@ -1,0 +1,78 @@
+/*
+ * The directory a tree comes from or goes to: opened, locked, measured; the staging
+ * directory of a restore and the moves that make it the target. See docs/DESIGN.md,
+ * "Restore".
+ */
+#ifndef STORE_PLACE_H
+#define STORE_PLACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util/err.h"
+#include "util/notice.h"
+
+/* Open a directory to read a tree from and hold it: flock shared, ERR_BUSY when a
+ * restore holds it. Returns the descriptor or -1: ERR_FAIL (missing, unreadable, hint),
+ * ERR_USAGE (no directory), ERR_REFUSED (a restore into it was killed in the middle of
+ * its swap: the content is half old, half new, until the next restore puts it in
+ * order). */
+int place_source(const char *path, struct err *err);
+
+/* Whether the directory has no entry but "lost+found" and the directories of dead
+ * restores. -1 on error. */
+int place_is_empty(int dirfd, struct err *err);
+
+struct place;
+
+/* Prepare the target of a restore.
+ *   absent            made at commit by renaming the staging directory made beside it;
+ * its parent must exist empty directory   replaced likewise (its lost+found: then
+ * treated as a mount point) mount point, or a parent that cannot be written: the
+ * staging directory is inside, its children are moved A target with content is
+ * ERR_REFUSED without `replace`; with it, the content is kept until commit. It is held
+ * by flock (exclusive; ERR_BUSY). What an earlier run that was killed has left is first
+ * put in order: its staging directories (recognised by name and by a free flock) are
+ * removed, its half-done swap is undone; each is a note (leftover-removed,
+ * swap-undone). Symlinks as the last component of path are followed. Returns 0 and *p
+ * (place_free). */
+int place_open(struct place **p, const char *path, bool replace,
+               const struct notice_sink *notices, struct err *err);
+
+/* For parts of an archive into a target that may have content: the staging directory is
+ * always inside; commit is place_commit_paths. */
+int place_open_parts(struct place **p, const char *path, bool replace,
+                     const struct notice_sink *notices, struct err *err);
+
+/* The staging directory to extract into (0700, made by the first call), on the file
+ * system of the target. */
+int place_staging(struct place *p, struct err *err);
+
+/* Free bytes and inodes where the tree will stand. UINT64_MAX inodes: no limit. */
+int place_space(const struct place *p, uint64_t *bytes, uint64_t *inodes,
+                struct err *err);
+
+/* Make staging the target. Whole tree: renameat2 EXCHANGE or rename, or child by child
+ * for a mount point with roll-back on failure; stop signals are held off meanwhile by
+ * not being looked at. The metadata of the staging root is put on the target root where
+ * that stays (mount point). Then the old content is removed (failure: warning
+ * old-not-removed). All synced. After -1 the target is as before. */
+int place_commit(struct place *p, const struct notice_sink *notices, struct err *err);
+
+/* Move parts: each of `paths` (util/path.h, none below another) from staging to the
+ * same path below the target, making parents as they are in staging; what stands there
+ * is ERR_REFUSED without replace (found before anything moves), else swapped and
+ * removed after all has moved. */
+int place_commit_paths(struct place *p, const char *const *paths, size_t n,
+                       const struct notice_sink *notices, struct err *err);
+
+/* The conflicts that place_commit_paths would find, looked for before anything is
+ * extracted: ERR_REFUSED naming the path. */
+int place_check_paths(struct place *p, const char *const *paths, size_t n,
+                      struct err *err);
+
+/* Remove the staging directory if it is still there; unlock, close. */
+void place_free(struct place *p);
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * Put several new things in the place of old ones below one directory, all or none,
+ * also when the machine stops on the way.
+ */
+#ifndef STORE_SWAP_H
+#define STORE_SWAP_H
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include "store/journal.h"
+#include "store/tmpname.h"
+#include "util/err.h"
+
+#define SWAP_OLD   ".pmm-seal-old."   /* + 6: what stood there, while a swap runs */
+#define SWAP_TRASH ".pmm-seal-trash." /* + 6: what nobody will ask for again */
+
+/* Metadata of the root itself, for a swap of all that is in it; NULL where the root is
+ * only the directory in which things are swapped. */
+struct swap_meta {
+    struct stat before; /* of the root, before anybody changed it: for the way back */
+    int from;           /* directory whose attributes the root gets ... */
+    struct stat after;  /* ... and whose owner and mode */
+    bool denied;        /* set: some of it this user may not set, or not set back */
+};
+
+/* Move what `j` says from the tree below `src` (same file system) to below `root`,
+ * parking what stood there. On return 0 the new content is on the disk and counts, and
+ * root/trash holds the old: remove it with rmtree_at. On -1 everything is as it was; if
+ * even the way back failed, the hint says so and a later swap_recover finishes it. Of
+ * the root, the owner still has all rights then: its mode, and after all else its
+ * modification time, are the caller's to set. */
+int swap_run(int root, int src, const struct journal *j, struct swap_meta *meta,
+             char trash[TMPNAME_SIZE], struct err *err);
+
+/* Undo the swap that a dead run left as root/name (open and locked by the caller as
+ * `old`). Returns 1 if there was something to undo, 0 if it had not begun, -1 on error;
+ * the directory is gone on 0 and 1. *before gets the root's metadata of old if *known.
+ */
+int swap_recover(int root, const char *name, int old, struct stat *before, bool *known,
+                 struct err *err);
+
+#endif

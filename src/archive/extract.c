@@ -515,11 +515,13 @@ static void tell(const struct extract *x, const struct tally *t, const char *id,
 
 static void tell_all(const struct extract *x)
 {
-    tell(x, &x->no_owner, "owner-not-set",
-         "entries belong to another owner than in the archive");
-    if (x->no_owner.n == 0 && x->opts.owner == EXTRACT_OWNER_CALLER)
+    if (x->opts.owner == EXTRACT_OWNER_CALLER)
         notice(x->notices, NOTICE_NOTE, "owner-not-set", NULL,
-               "owners were not set; everything in the archive is the caller's anyway");
+               "owners were not set, as asked; %llu entries had another",
+               (unsigned long long)x->no_owner.n);
+    else
+        tell(x, &x->no_owner, "owner-not-set",
+             "entries belong to another owner than in the archive");
     tell(x, &x->no_xattr, "xattr-not-set",
          "entries lack an extended attribute or ACL that could not be set");
     tell(x, &x->no_time, "time-not-kept",

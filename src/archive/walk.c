@@ -305,6 +305,8 @@ static int visit_dir(struct walk *w, int dirfd, const char *name,
 
 static bool excluded(struct walk *w, bool is_dir)
 {
+    if (w->opts->never != NULL && glob_excludes(w->opts->never, path_of(w), is_dir))
+        return true;
     if (w->opts->excludes == NULL || !glob_match(w->opts->excludes, path_of(w), is_dir))
         return false;
     w->counts->excluded++;
@@ -482,6 +484,8 @@ static void estimate_name(struct estimate *s, const char *name)
         return;
     }
     if (is_skipped(s->opts, &st) ||
+        (s->opts->never != NULL &&
+         glob_excludes(s->opts->never, path, S_ISDIR(st.st_mode))) ||
         (s->opts->excludes != NULL &&
          glob_excludes(s->opts->excludes, path, S_ISDIR(st.st_mode))))
         return;

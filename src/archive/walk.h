@@ -23,8 +23,9 @@
 #include "util/notice.h"
 
 struct walk_opts {
-    struct globset *excludes;  /* or NULL */
-    const struct names *names; /* for item.user and item.group; or NULL */
+    struct globset *excludes;    /* or NULL */
+    const struct globset *never; /* passed over silently and not counted; or NULL */
+    const struct names *names;   /* for item.user and item.group; or NULL */
     bool one_file_system; /* -x: the mount point's directory is kept, its content not */
     dev_t skip_dev;       /* the archive being written: passed over silently */
     ino_t skip_ino;       /* 0: none */

@@ -214,11 +214,6 @@ static bool has_source(const struct passphrase_opts *p)
 /* Options that make no sense together. */
 static int check(const struct options *o, struct err *err)
 {
-    if (o->command == COMMAND_BACKUP && o->output == NULL && !o->dry_run) {
-        err_set(err, ERR_USAGE, "backup: where to? --output is missing");
-        return err_hint(err, "-o FILE, -o DIRECTORY/ (the archive is named by itself), "
-                             "or -o - for standard output");
-    }
     if (o->json && (o->list_long || o->nul))
         return err_set(err, ERR_USAGE, "--json does not go with --long or --null");
     if (o->no_owner && o->owner_given)
@@ -235,6 +230,8 @@ static int check(const struct options *o, struct err *err)
 
 static void finish(struct options *o)
 {
+    if (o->command == COMMAND_BACKUP && o->output == NULL)
+        o->output = "-"; /* as age does; a terminal is refused later */
     if (o->command == COMMAND_RESTORE && o->no_owner)
         o->owner = EXTRACT_OWNER_CALLER;
     o->passphrase.confirm = o->command == COMMAND_BACKUP;

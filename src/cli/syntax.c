@@ -5,7 +5,7 @@
 #include "cli/values.h"
 
 const struct syntax_command syntax_commands[] = {
-    [COMMAND_BACKUP] = {"backup", "-o ARCHIVE|DIRECTORY/|- SOURCE",
+    [COMMAND_BACKUP] = {"backup", "[-o ARCHIVE|DIRECTORY/|-] SOURCE",
                         "save the directory SOURCE in an encrypted archive", 1, 1},
     [COMMAND_VERIFY] = {"verify", "ARCHIVE|-",
                         "read and check everything, write nothing", 1, 1},

@@ -104,6 +104,8 @@ void watch_early(void)
     sigemptyset(&one);
     sigaddset(&one, SIGUSR1);
     sigprocmask(SIG_BLOCK, &one, NULL);
+    /* Inherited as ignored, it would keep us from learning how a child ended. */
+    signal(SIGCHLD, SIG_DFL);
 }
 
 int watch_start(struct watch **w, const struct watch_calls *calls, struct err *err)

@@ -148,7 +148,7 @@ static struct chunk *get(struct writer *w, struct err *err)
     if (c != NULL)
         c->plain.len = 0;
     else
-        err_stopped(err); /* otherwise the pipeline holds the error: see writer_free */
+        pipe_error(w->pipe, err);
     return c;
 }
 

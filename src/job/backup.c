@@ -29,6 +29,7 @@ struct backup {
     int source;        /* descriptor, held by flock */
     char *source_path; /* absolute */
     struct names *names;
+    struct globset *never; /* what a restore that was killed has left */
     struct walk_opts walk;
     struct walk_counts counts;
     struct manifest_totals totals;
@@ -120,7 +121,12 @@ static int open_source(struct backup *b, struct err *err)
                         "is the volume mounted? A mistyped name makes Docker create an "
                         "empty volume");
     }
+    if (glob_new(&b->never, err) != 0 ||
+        glob_add(b->never, "/.pmm-seal-restore.??????", err) != 0 ||
+        glob_add(b->never, "/.pmm-seal-trash.??????", err) != 0)
+        return -1;
     b->walk = (struct walk_opts){.excludes = o->excludes,
+                                 .never = b->never,
                                  .names = b->names,
                                  .one_file_system = o->one_file_system};
     return 0;
@@ -240,15 +246,7 @@ static int finish(struct backup *b, struct err *err)
 static void facts(const struct backup *b)
 {
     struct report *r = b->job->report;
-    const struct manifest_totals *t = &b->totals;
-    report_u64(r, "entries", t->entries);
-    report_u64(r, "files", t->files);
-    report_u64(r, "dirs", t->dirs);
-    report_u64(r, "links", t->links);
-    report_u64(r, "others", t->others);
-    report_u64(r, "bytes", t->bytes);
-    report_u64(r, "stored", t->stored);
-    report_u64(r, "tar_bytes", t->tar_bytes);
+    manifest_facts(&b->totals, r);
     report_u64(r, "excluded", b->counts.excluded);
     report_u64(r, "level", (uint64_t)b->opts->level);
     report_bool(r, "dry_run", b->opts->dry_run);
@@ -303,6 +301,7 @@ int backup_run(const struct job *job, const struct backup_opts *opts, struct err
     keyring_free(b->ring);
     passphrase_free(&b->pass);
     names_free(b->names);
+    glob_free(b->never);
     free(b->source_path);
     if (b->source >= 0)
         close(b->source);

@@ -82,15 +82,8 @@ static void tell_manifest(const struct opened *o, struct report *r)
     report_text(r, "tool", m->tool);
     report_text(r, "finished", utc_rfc3339(text, m->finished));
     report_u64(r, "level", m->level);
-    report_u64(r, "entries", t->entries);
-    report_u64(r, "files", t->files);
-    report_u64(r, "dirs", t->dirs);
-    report_u64(r, "links", t->links);
-    report_u64(r, "others", t->others);
-    report_u64(r, "bytes", t->bytes);
-    report_u64(r, "stored", t->stored);
+    manifest_facts(t, r);
     report_u64(r, "disk_bytes", t->disk_bytes);
-    report_u64(r, "tar_bytes", t->tar_bytes);
     report_u64(r, "records", o->index->end.records);
     report_u64(r, "chunks", o->index->end.chunks);
 }

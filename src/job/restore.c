@@ -68,9 +68,12 @@ static int open_archive(struct restore *r, struct err *err)
         return -1;
     if (o->index == NULL || r->opts->npaths == 0)
         return 0;
-    if (select_bind(r->select, o->manifest.source, err) != 0)
+    if (select_bind(r->select, o->manifest.source, err) != 0 ||
+        partial_plan(&r->parts, o, r->select, err) != 0)
         return -1;
-    return partial_plan(&r->parts, o, r->select, err);
+    size_t n;
+    const char *const *paths = select_paths(r->select, &n);
+    return r->place == NULL ? 0 : place_check_paths(r->place, paths, n, err);
 }
 
 static int need(const struct restore *r, uint64_t *bytes, uint64_t *inodes)

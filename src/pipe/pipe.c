@@ -136,12 +136,14 @@ static void *role_main(void *arg)
 }
 
 /* Threads of ours take no signals: the main thread and cli's watcher do. SIGURG stays
- * open: the watcher wakes blocked system calls with it. */
+ * open: the watcher wakes blocked system calls with it. So does SIGPIPE, which comes to
+ * the thread that writes. */
 static int start_thread(pthread_t *t, void *(*fn)(void *), void *arg)
 {
     sigset_t all, old;
     sigfillset(&all);
     sigdelset(&all, SIGURG);
+    sigdelset(&all, SIGPIPE);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     int r = pthread_create(t, NULL, fn, arg);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -280,6 +282,14 @@ void pipe_fail(struct pipe *p, const struct err *err)
 {
     pthread_mutex_lock(&p->lock);
     fail_locked(p, err);
+    pthread_mutex_unlock(&p->lock);
+}
+
+void pipe_error(struct pipe *p, struct err *err)
+{
+    pthread_mutex_lock(&p->lock);
+    if (p->failed && err->cls == ERR_NONE)
+        *err = p->err;
     pthread_mutex_unlock(&p->lock);
 }
 

@@ -65,6 +65,9 @@ void pipe_release(struct pipe *p, void *buffer);
 /* Any thread: end the pipeline with this error (copied; later ones are ignored). */
 void pipe_fail(struct pipe *p, const struct err *err);
 
+/* Any thread, after a call has failed: the pipeline's error, unless *err has one. */
+void pipe_error(struct pipe *p, struct err *err);
+
 /* Caller's thread: wait for all threads, free the pipe. Without pipe_close before, the
  * pipeline is cancelled. Returns 0, or -1 with the first error. NULL is harmless. */
 int pipe_finish(struct pipe *p, struct err *err);

@@ -33,6 +33,7 @@ int thread_start(struct thread **t, void (*fn)(void *ctx), void *ctx, struct err
     sigset_t all, old;
     sigfillset(&all);
     sigdelset(&all, SIGURG);
+    sigdelset(&all, SIGPIPE);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     int rc = pthread_create(&new->id, NULL, run, new);
     pthread_sigmask(SIG_SETMASK, &old, NULL);

@@ -266,6 +266,18 @@ char *manifest_text(const struct manifest *m)
     return json_dumps(m->priv, JSON_INDENT(2));
 }
 
+void manifest_facts(const struct manifest_totals *t, struct report *report)
+{
+    report_u64(report, "entries", t->entries);
+    report_u64(report, "files", t->files);
+    report_u64(report, "dirs", t->dirs);
+    report_u64(report, "links", t->links);
+    report_u64(report, "others", t->others);
+    report_u64(report, "bytes", t->bytes);
+    report_u64(report, "stored", t->stored);
+    report_u64(report, "tar_bytes", t->tar_bytes);
+}
+
 void manifest_free(struct manifest *m)
 {
     if (m == NULL)

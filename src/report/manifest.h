@@ -53,6 +53,9 @@ void manifest_carry(const struct manifest *m, struct report *report);
 /* The parsed manifest as indented JSON text, for `info --json`. Allocated or NULL. */
 char *manifest_text(const struct manifest *m);
 
+/* Set the facts entries, files, dirs, links, others, bytes, stored and tar_bytes. */
+void manifest_facts(const struct manifest_totals *t, struct report *report);
+
 void manifest_free(struct manifest *m);
 
 #endif

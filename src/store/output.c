@@ -11,6 +11,7 @@
 
 #include "store/archives.h"
 #include "store/move.h"
+#include "store/stale.h"
 #include "store/tmpname.h"
 #include "util/io.h"
 
@@ -173,12 +174,15 @@ static int check_name(const struct output *o, struct err *err)
 static int open_temporary(struct output *o, struct err *err)
 {
     char prefix[NAME_IN_TMP + 3];
+    stale_sweep(o->dirfd);
     snprintf(prefix, sizeof prefix, ".%.*s.", (int)NAME_IN_TMP, o->name);
     do {
-        tmpname_make(o->tmp, prefix, ".tmp");
+        tmpname_make(o->tmp, prefix, STALE_SUFFIX);
+        if (o->fd >= 0)
+            close(o->fd);
         o->fd = openat(o->dirfd, o->tmp,
                        O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    } while (o->fd < 0 && errno == EEXIST);
+    } while (o->fd < 0 ? errno == EEXIST : !stale_hold(o->fd));
     if (o->fd < 0) {
         err_sys(err, ERR_FAIL, "cannot write to the directory: %s", o->dir);
         return errno == EACCES ? err_hint(err, "run as its owner, or as root") : -1;

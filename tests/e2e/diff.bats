@@ -45,7 +45,7 @@ differs() { # WHAT PATH
 @test "another extended attribute is 8" {
     prepare
     setfattr -n user.x -v y "$T/src/hello" 2>/dev/null || skip "no user attributes here"
-    differs xattr hello
+    differs "xattr user.x" hello
 }
 @test "another owner is 8, and 0 with --no-owner" {
     need_root

@@ -33,9 +33,11 @@ odd_tree() {
     grep -Eq '^h.* nginx/conf.hard link to nginx/conf$' "$T/list"
 }
 
-@test "list --json is one valid object a line, with every field true" {
+@test "list --json is one valid object an entry, with every field true, and a report" {
     odd_tree
-    list --json "$T/a.pmmseal" >"$T/list"
+    list --json "$T/a.pmmseal" >"$T/all"
+    [ "$(tail -n 1 "$T/all" | jq -r '.command, .exit' | tr '\n' ' ')" = 'list 0 ' ]
+    head -n -1 "$T/all" >"$T/list" # the last line is the report
     jq -es 'length > 10 and all(.[]; .path and .type and .mode and .mtime)' "$T/list" >/dev/null
     [ "$(wc -l <"$T/list")" = "$(jq -s length "$T/list")" ]
     [ "$(jq -r 'select(.path == "hello") | .size' "$T/list")" = 6 ]

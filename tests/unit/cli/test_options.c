@@ -114,7 +114,6 @@ static void test_nothing_is_guessed(void **state)
     struct world *w = *state;
     bad(w, "", "command");
     bad(w, "backup -o x", "missing");
-    bad(w, "backup src", "--output");
     bad(w, "backup -o '' src", "--output");
     bad(w, "backup -o x ''", "empty");
     bad(w, "backup -o x a b", "too many");
@@ -264,6 +263,8 @@ static void test_a_source_given_is_known(void **state)
 static void test_standard_output_is_known_as_the_archives(void **state)
 {
     struct world *w = *state;
+    good(w, "backup s");
+    assert_true(options_to_stdout(&w->o));
     good(w, "backup -o - s");
     assert_true(options_to_stdout(&w->o));
     good(w, "backup -n -o - s");

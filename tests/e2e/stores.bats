@@ -11,13 +11,9 @@ need_servers() {
     [ -x "$VM" ] || skip "needs victoria-metrics"
     command -v curl >/dev/null || skip "needs curl"
 }
-as_postgres() {
-    if root; then
-        setpriv --reuid postgres --regid postgres --clear-groups "$@"
-    else
-        "$@"
-    fi
-}
+# PostgreSQL does not run as root. An array and no function, so that $! is the server itself.
+AS_POSTGRES=()
+if root; then AS_POSTGRES=(setpriv --reuid postgres --regid postgres --clear-groups); fi
 free_port() {
     $PYTHON -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
@@ -26,7 +22,7 @@ start_postgres() { # DIRECTORY
     PGPORT=$(free_port)
     export PGPORT PGHOST=127.0.0.1 PGUSER=postgres PGDATABASE=postgres
     # Closing fd 3, which bats waits for.
-    as_postgres $PG/postgres -D "$1" -p "$PGPORT" -c listen_addresses=127.0.0.1 \
+    "${AS_POSTGRES[@]}" $PG/postgres -D "$1" -p "$PGPORT" -c listen_addresses=127.0.0.1 \
         -c unix_socket_directories= -c logging_collector=off >"$T/postgres.log" 2>&1 3>&- &
     PG_PID=$!
     mine $PG_PID
@@ -40,9 +36,9 @@ start_victoria() { # DIRECTORY
     mine $VM_PID
     wait_for 30 curl -fsS -o /dev/null "$VM_URL/health" || { cat "$T/victoria.log"; return 1; }
 }
-stop() { # PID: as its supervisor would, and wait
+stop() { # PID: cleanly, and wait
     kill -INT "$1"
-    wait_for 30 gone "$1"
+    wait_for 30 gone "$1" || { tail "$T/postgres.log" "$T/victoria.log"; return 1; }
     wait "$1" 2>/dev/null || true
 }
 gone() { ! kill -0 "$1" 2>/dev/null || [ "$(ps -o stat= -p "$1" | cut -c1)" = Z ]; }
@@ -81,7 +77,7 @@ make_volume() {
     mkdir "$srv/postgres14"
     chmod 700 "$srv/postgres14"
     if root; then chown postgres:postgres "$srv/postgres14"; fi
-    as_postgres $PG/initdb -D "$srv/postgres14" -U postgres -A trust -k -N -E UTF8 --locale=C >/dev/null
+    "${AS_POSTGRES[@]}" $PG/initdb -D "$srv/postgres14" -U postgres -A trust -k -N -E UTF8 --locale=C >/dev/null
 
     start_postgres "$srv/postgres14"
     $PG/pgbench -i -s 2 -q 2>/dev/null

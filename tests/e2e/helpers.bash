@@ -8,6 +8,8 @@
 # Everything made in $T, every process noted with `mine PID`, is gone afterwards.
 
 E2E=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# Debian's own: another one may come first in PATH.
+# shellcheck disable=SC2034
 PYTHON=/usr/bin/python3
 PASSPHRASE='correct horse battery staple of Lviv 1852'
 export LC_ALL=C.UTF-8

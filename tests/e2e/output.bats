@@ -132,6 +132,33 @@ clean() { [ -z "$(find "$T" -name '.*.tmp')" ] || fail "left: $(find "$T" -name 
     ! grep -q b.out "$T/list" || fail "it does"
 }
 
+@test "without -o the archive goes to standard output" {
+    small_tree "$T/src"
+    expect_sh 0 'backup -q "$T/src" >"$T/a.pmmseal"'
+    expect 0 verify "$T/a.pmmseal"
+}
+
+@test "what a killed backup left is removed by the next into the directory, what lives is not" {
+    mkdir "$T/src" "$T/d"
+    seq 1 6000000 >"$T/src/numbers"
+    how=$("$E2E/signalled" "exists:$T/d/.a.pmmseal.*.tmp" KILL "$PMM_SEAL" backup --kdf interactive \
+        --passphrase-file "$T/pass" --level 19 --threads 1 -q -o "$T/d/a.pmmseal" "$T/src")
+    [ "$how" = 'signal 9' ]
+    [ "$(ls -A "$T/d" | wc -l)" = 1 ]
+    "$PMM_SEAL" backup --kdf interactive --passphrase-file "$T/pass" --level 19 --threads 1 -q \
+        -o "$T/d/lives.pmmseal" "$T/src" 3>&- &
+    pid=$!
+    mine $pid
+    wait_for 20 sh -c "ls '$T'/d/.lives.pmmseal.*.tmp >/dev/null 2>&1"
+    small_tree "$T/small"
+    expect 0 backup -o "$T/d/b.pmmseal" "$T/small"
+    [ "$(ls -A "$T/d" | sed 's/\.[A-Za-z0-9]*\.tmp$//' | sort | tr '\n' ' ')" = '.lives.pmmseal b.pmmseal ' ] ||
+        fail "there is: $(ls -A "$T/d")"
+    kill -TERM $pid
+    wait $pid || true
+    [ "$(ls -A "$T/d")" = b.pmmseal ]
+}
+
 @test "a symlink as output is followed and stays" {
     small_tree "$T/src"
     mkdir "$T/d"

@@ -31,7 +31,6 @@ load helpers
     expect 2 seal backup --nonsense
     says -h
     expect 2 seal backup
-    expect 2 seal backup "$T"
     expect 2 seal verify
     expect 2 seal verify a b
     expect 2 seal restore a

@@ -70,9 +70,15 @@ int index_open(struct index **out, const struct reader *r, struct err *err)
         bad(err, "is malformed");
         goto fail;
     }
-    if (reader_record(r, &ix->scratch, ix->end.root_offset, ix->end.root_seq, REC_ROOT,
-                      err) != 0)
+    const struct reader_place root = {.offset = ix->end.root_offset,
+                                      .seq = ix->end.root_seq,
+                                      .body_len = (uint32_t)ix->end.root_len,
+                                      .type = REC_ROOT};
+    if (ix->end.root_len != root.body_len ||
+        reader_record(r, &ix->scratch, &root, err) != 0) {
+        bad(err, "is malformed");
         goto fail;
+    }
     if (buf_add(&ix->root, ix->scratch.chunk->plain.p, ix->scratch.chunk->plain.len) !=
         0) {
         err_nomem(err);
@@ -99,8 +105,14 @@ void index_free(struct index *ix)
 
 int index_manifest(struct index *ix, const uint8_t **p, size_t *len, struct err *err)
 {
-    if (reader_record(ix->r, &ix->scratch, ix->end.manifest_offset,
-                      ix->end.manifest_seq, REC_MANIFEST, err) != 0)
+    const struct reader_place place = {.offset = ix->end.manifest_offset,
+                                       .seq = ix->end.manifest_seq,
+                                       .pos = 1, /* 0 is the first record */
+                                       .body_len = (uint32_t)ix->end.manifest_len,
+                                       .type = REC_MANIFEST};
+    if (ix->end.manifest_len != place.body_len)
+        return bad(err, "is malformed");
+    if (reader_record(ix->r, &ix->scratch, &place, err) != 0)
         return -1;
     *p = ix->scratch.chunk->plain.p;
     *len = ix->scratch.chunk->plain.len;
@@ -114,7 +126,9 @@ static int load_table(struct index *ix, size_t no, struct err *err)
         return 0;
     struct table_root t = root_at(ix, no);
     ix->table_no = SIZE_MAX;
-    if (reader_record(ix->r, &ix->scratch, t.offset, t.seq, REC_TABLE, err) != 0)
+    const struct reader_place place = {
+        .offset = t.offset, .seq = t.seq, .pos = no, .type = REC_TABLE};
+    if (reader_record(ix->r, &ix->scratch, &place, err) != 0)
         return -1;
     struct buf *b = &ix->scratch.chunk->plain;
     uint64_t first_seq = no == 0 ? 0 : root_at(ix, no - 1).seq + 1;
@@ -145,6 +159,7 @@ void index_rewind(struct index *ix)
     ix->scan_table = 0;
     ix->scan_row = 0;
     ix->scan_offset = 0;
+    ix->scan_entries = 0;
 }
 
 int index_entries(struct index *ix, const uint8_t **p, size_t *len, struct err *err)
@@ -161,7 +176,12 @@ int index_entries(struct index *ix, const uint8_t **p, size_t *len, struct err *
             ix->scan_offset += RECORD_HEAD_SIZE + table_entry_len(e);
             if (table_entry_type(e) != REC_ENTRIES)
                 continue;
-            if (reader_record(ix->r, &ix->scratch, offset, seq, REC_ENTRIES, err) != 0)
+            const struct reader_place place = {.offset = offset,
+                                               .seq = seq,
+                                               .pos = ix->scan_entries++,
+                                               .body_len = table_entry_len(e),
+                                               .type = REC_ENTRIES};
+            if (reader_record(ix->r, &ix->scratch, &place, err) != 0)
                 return -1;
             *p = ix->scratch.chunk->plain.p;
             *len = ix->scratch.chunk->plain.len;

@@ -23,7 +23,7 @@ struct index {
     size_t row;                     /* cursor in `table`: */
     uint64_t row_offset, row_chunk; /* what the cursor's record is */
     size_t scan_table, scan_row;    /* cursor of index_entries */
-    uint64_t scan_offset;
+    uint64_t scan_offset, scan_entries;
 };
 
 /* Authenticate END and read ROOT. Returns 0 and *ix (index_free), or -1. */

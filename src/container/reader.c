@@ -156,14 +156,10 @@ static int choose_of_two(struct reader *r, struct candidate *front,
         choose(r, front->good ? front : copy);
         return 0;
     }
-    if (!same_archive(front, copy)) {
-        r->copy = READER_DAMAGED;
-        choose(r, front);
-        return 0;
-    }
-    bool same = memcmp(front->raw, copy->raw, front->size) == 0;
-    bool newer = copy->h.generation > front->h.generation;
-    if (!same && copy->h.generation == front->h.generation)
+    r->foreign = !same_archive(front, copy);
+    bool same = !r->foreign && memcmp(front->raw, copy->raw, front->size) == 0;
+    bool newer = !r->foreign && copy->h.generation > front->h.generation;
+    if (r->foreign || (!same && copy->h.generation == front->h.generation))
         r->copy = READER_DAMAGED;
     else if (newer)
         r->front = READER_STALE;
@@ -173,6 +169,7 @@ static int choose_of_two(struct reader *r, struct candidate *front,
     choose(r, newer ? copy : front);
     if (!same) {
         r->spare = other->raw;
+        r->spare_size = other->size;
         other->raw = NULL;
     }
     return 0;
@@ -228,30 +225,55 @@ void reader_free(struct reader *r)
     free(r);
 }
 
-/* The header that counted was opened by a slot of ours and yet is not as we sealed it.
- * Is the other one? */
+/*
+ * The header that counted did not open. It may be what a rekey left when it was cut
+ * short in the middle of a write, or a forgery: its checksum needs no key. If the other
+ * one opens and shows by its keys that the first is not as we sealed it, the other one
+ * counts. If the first is good, then the passphrase is simply one that was changed:
+ * *err stays.
+ */
 static int unlock_spare(struct reader *r, struct keyring *ring, struct err *err)
 {
     struct err spare_err = {0};
-    struct candidate c = {.raw = r->spare, .size = r->header_size};
-    if (r->spare == NULL || judge(&c, &spare_err) != 0 ||
-        keys_unlock(ring, &c.h, c.raw, c.size, &r->keys, &r->unlocked, &spare_err) != 0)
-        return -1;
+    struct unlocked u;
+    struct keys *keys = NULL;
+    struct candidate *c = calloc(1, sizeof *c);
+    int rc = -1;
+
+    if (c == NULL)
+        return err_nomem(err);
+    c->raw = r->spare;
+    c->size = r->spare_size;
+    if (c->raw == NULL || judge(c, &spare_err) != 0 ||
+        keys_unlock(ring, &c->h, c->raw, c->size, &keys, &u, &spare_err) != 0 ||
+        keys_header_mac_ok(r->raw, r->header_size, keys)) {
+        keys_free(keys);
+        goto out;
+    }
     *err = (struct err){0};
-    enum reader_state front = r->front;
-    r->front = front == READER_STALE ? READER_GOOD : READER_DAMAGED;
-    r->copy = front == READER_STALE ? READER_DAMAGED : READER_GOOD;
+    bool front_counted = r->front != READER_STALE;
+    r->front = front_counted ? READER_DAMAGED : READER_GOOD;
+    r->copy = front_counted ? READER_GOOD : READER_DAMAGED;
     r->spare = NULL;
-    choose(r, &c);
-    return 0;
+    r->keys = keys;
+    r->unlocked = u;
+    choose(r, c);
+    r->pos = r->header_size;
+    rc = 0;
+out:
+    free(c);
+    return rc;
 }
 
 int reader_unlock(struct reader *r, struct keyring *ring, struct err *err)
 {
     if (keys_unlock(ring, &r->header, r->raw, r->header_size, &r->keys, &r->unlocked,
-                    err) != 0)
-        return err->cls == ERR_DAMAGED ? unlock_spare(r, ring, err) : -1;
-    if (r->spare != NULL && !keys_header_mac_ok(r->spare, r->header_size, r->keys)) {
+                    err) != 0) {
+        bool other =
+            err->cls == ERR_KEY || err->cls == ERR_DAMAGED || err->cls == ERR_REFUSED;
+        return other ? unlock_spare(r, ring, err) : -1;
+    }
+    if (r->spare != NULL && !keys_header_mac_ok(r->spare, r->spare_size, r->keys)) {
         if (r->front == READER_STALE)
             r->front = READER_DAMAGED;
         else
@@ -281,13 +303,13 @@ void reader_scratch_free(struct reader_scratch *sc)
     *sc = (struct reader_scratch){0};
 }
 
-int reader_record(const struct reader *r, struct reader_scratch *sc, uint64_t offset,
-                  uint64_t seq, uint8_t type, struct err *err)
+int reader_record(const struct reader *r, struct reader_scratch *sc,
+                  const struct reader_place *place, struct err *err)
 {
     struct chunk *c = sc->chunk;
-    uint64_t at = r->header_size + offset;
+    uint64_t at = r->header_size + place->offset;
 
-    if (offset >= (uint64_t)r->io.size ||
+    if (place->offset >= (uint64_t)r->io.size ||
         buf_reserve(&c->record, RECORD_HEAD_SIZE) != 0)
         return err_set(err, ERR_DAMAGED,
                        "the archive is damaged: a record lies outside it");
@@ -295,8 +317,10 @@ int reader_record(const struct reader *r, struct reader_scratch *sc, uint64_t of
         record_head_parse(c->record.p, r->raw + HEADER_OFF_ID, r->chunk_size, &c->head,
                           err) != 0)
         return -1;
-    c->offset = offset;
-    if (c->head.seq != seq || c->head.type != type)
+    c->offset = place->offset;
+    if (c->head.seq != place->seq || c->head.type != place->type ||
+        c->head.pos != place->pos ||
+        (place->body_len != 0 && c->head.body_len != place->body_len))
         return err_set(
             err, ERR_DAMAGED,
             "the archive is damaged: at byte %llu stands another record than "
@@ -344,12 +368,15 @@ int reader_end(const struct reader *r, struct reader_scratch *sc, struct end *en
 {
     uint64_t offset = end_offset(r), seq;
     if (end_sequence(r, offset, &seq, err) != 0 ||
-        reader_record(r, sc, offset, seq, REC_END, err) != 0)
+        reader_record(
+            r, sc,
+            &(struct reader_place){.offset = offset, .seq = seq, .type = REC_END},
+            err) != 0)
         return -1;
     struct chunk *c = sc->chunk;
     if (c->plain.len != END_SIZE || end_decode(c->plain.p, end, err) != 0)
         return err_set(err, ERR_DAMAGED, "the archive is damaged: END is malformed");
-    if (end->offset != offset || end->records != seq + 1 || c->head.pos != 0)
+    if (end->offset != offset || end->records != seq + 1)
         return err_set(err, ERR_DAMAGED, "the archive is damaged: END is out of place");
     return 0;
 }

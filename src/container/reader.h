@@ -25,6 +25,8 @@ struct reader_io {
     ssize_t (*read)(void *ctx, void *buf, size_t len, struct err *err);
     /* Bytes at an offset, any thread; NULL for a stream. */
     ssize_t (*pread)(void *ctx, void *buf, size_t len, uint64_t off, struct err *err);
+    /* Make a read that waits in another thread give up, for good; or NULL. */
+    void (*cancel)(void *ctx);
     void *ctx;
     int64_t size; /* bytes, -1 for a stream */
 };
@@ -46,6 +48,8 @@ struct reader {
     struct keys *keys; /* after reader_unlock */
     struct unlocked unlocked;
     enum reader_state front, copy, tail;
+    bool foreign; /* the copy is a good header of something else */
+    size_t spare_size;
     uint8_t *spare; /* the other header, when it passed its checksum; else NULL */
     uint64_t pos;   /* of reader_take, from the start of the archive */
 };
@@ -67,9 +71,9 @@ void reader_scratch_free(struct reader_scratch *sc);
 int reader_open(struct reader **r, const struct reader_io *io, struct err *err);
 void reader_free(struct reader *r);
 
-/* Open a slot and check the MAC. If the header that counts turns out to be forged and
- * the other one is good, that one counts. ERR_KEY, ERR_DAMAGED, ERR_REFUSED, ERR_FAIL.
- */
+/* Open a slot and check the MAC. If the header that counts does not open, or opens and
+ * turns out not to be as it was sealed, and the other one opens and proves that, the
+ * other one counts. ERR_KEY, ERR_DAMAGED, ERR_REFUSED, ERR_FAIL. */
 int reader_unlock(struct reader *r, struct keyring *ring, struct err *err);
 
 /* In order: `len` bytes, all of them, or -1 (ERR_DAMAGED "cut short" at the end of the
@@ -79,11 +83,18 @@ int reader_take(struct reader *r, void *buf, size_t len, struct err *err);
 /* Whether all bytes were taken (a stream is read once more). 1, 0, -1. */
 int reader_at_end(struct reader *r, struct err *err);
 
-/* One record by place (files only): `offset` from the first byte after the header,
- * sequence and type as expected, else ERR_DAMAGED. Its plaintext is in sc->chunk->plain
- * until sc is used again. Any thread. */
-int reader_record(const struct reader *r, struct reader_scratch *sc, uint64_t offset,
-                  uint64_t seq, uint8_t type, struct err *err);
+/* What the index says of a record. */
+struct reader_place {
+    uint64_t offset;   /* of its head, from the first byte after the header */
+    uint64_t seq, pos; /* as in its head */
+    uint32_t body_len; /* 0: not known */
+    uint8_t type;
+};
+
+/* One record by place (files only); it must be what `place` says, else ERR_DAMAGED. Its
+ * plaintext is in sc->chunk->plain until sc is used again. Any thread. */
+int reader_record(const struct reader *r, struct reader_scratch *sc,
+                  const struct reader_place *place, struct err *err);
 
 /* The authenticated END of a file, found from the back; its own offset must be where it
  * is. ERR_DAMAGED if there is none: the archive is cut or damaged. */

@@ -191,6 +191,19 @@ static void release_held(struct stream *s)
     s->held = NULL;
 }
 
+/* Wait for the threads. After a failure the framing thread may sit in a read from
+ * somebody who sends nothing more: the error must not wait for him. */
+static int finish(struct stream *s, struct err *err)
+{
+    struct err failure = {0};
+    pipe_error(s->pipe, &failure);
+    if (failure.cls != ERR_NONE && s->r->io.cancel != NULL)
+        s->r->io.cancel(s->r->io.ctx);
+    int rc = pipe_finish(s->pipe, err);
+    s->pipe = NULL;
+    return rc;
+}
+
 int stream_next(struct stream *s, struct stream_piece *piece, struct err *err)
 {
     if (s->pipe == NULL)
@@ -199,8 +212,7 @@ int stream_next(struct stream *s, struct stream_piece *piece, struct err *err)
         release_held(s);
         struct chunk *c = pipe_next(s->pipe);
         if (c == NULL) {
-            int rc = pipe_finish(s->pipe, err);
-            s->pipe = NULL;
+            int rc = finish(s, err);
             s->failed = rc != 0 || (s->plan == NULL && !s->order.ended);
             if (rc == 0 && s->failed)
                 return err_set(err, ERR_DAMAGED,
@@ -238,8 +250,11 @@ void stream_close(struct stream *s, struct err *err)
 {
     if (s == NULL)
         return;
-    if (s->pipe != NULL)
-        pipe_finish(s->pipe, err);
+    if (s->pipe != NULL) {
+        pipe_fail(s->pipe,
+                  err); /* given up by its owner, who has an error of his own */
+        finish(s, err);
+    }
     for (unsigned i = 0; i < s->nworkers; i++)
         codec_free(s->workers[i].codec);
     chunk_free_all(s->chunks, s->nchunks);

@@ -23,6 +23,7 @@
 #define END_SIZE         256u
 #define TAIL_SIZE        32u
 #define TABLE_PERIOD     16384u /* every sequence = 16383 mod 16384 is a TABLE */
+#define TAR_END_SIZE     1024u  /* two zero blocks: the least that ends a tar */
 #define MANIFEST_MAX     (1024u * 1024u) /* bytes of JSON */
 #define PATH_BYTES_MAX   32768u
 #define NAME_BYTES_MAX   256u /* user and group names */

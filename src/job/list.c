@@ -1,5 +1,6 @@
 #include "job/list.h"
 
+#include "job/items.h"
 #include "job/opened.h"
 #include "job/select.h"
 #include "job/unpack.h"
@@ -20,31 +21,21 @@ static int one(void *ctx, const struct item *item, struct err *err)
     return l->fn(l->ctx, item, err);
 }
 
-/* From a file: the items of all ENTRIES, as many as END says. */
+/* From a file: through its index. */
 static int from_index(struct list *l, struct opened *o, struct err *err)
 {
-    const uint8_t *p;
-    size_t len, used;
-    uint64_t n = 0;
+    struct items it = {0};
+    struct item item;
     int more;
 
     if (select_bind(l->select, o->manifest.source, err) != 0)
         return -1;
-    while ((more = index_entries(o->index, &p, &len, err)) == 1) {
-        for (size_t off = 0; off < len; off += used, n++) {
-            struct item item;
-            if (item_decode(p + off, len - off, &item, &used, err) != 0 ||
-                one(l, &item, err) != 0)
-                return -1;
-        }
-    }
-    if (more == 0 && n != o->index->end.entries)
-        return err_set(
-            err, ERR_DAMAGED,
-            "the archive contradicts itself: its end counts %llu entries, its "
-            "index %llu",
-            (unsigned long long)o->index->end.entries, (unsigned long long)n);
-    return more < 0 ? -1 : select_check_met(l->select, err);
+    items_start(&it, o->index);
+    while ((more = items_next(&it, &item, err)) == 1)
+        if (one(l, &item, err) != 0)
+            break;
+    items_free(&it);
+    return more != 0 ? -1 : select_check_met(l->select, err);
 }
 
 int list_run(const struct job *job, const char *archive, const char *const *paths,

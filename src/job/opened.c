@@ -13,6 +13,7 @@ int opened_open(struct opened *o, const char *path, bool writable, struct err *e
     struct reader_io io = {
         .read = input_read,
         .pread = input_size(o->in) >= 0 ? input_pread : NULL,
+        .cancel = input_cancel,
         .ctx = o->in,
         .size = input_size(o->in),
     };
@@ -57,9 +58,21 @@ int opened_index(struct opened *o, struct err *err)
         return -1;
     o->have_manifest = true;
     o->end = o->index->end;
-    if (!o->manifest.final)
+    return opened_check_totals(o, err);
+}
+
+int opened_check_totals(const struct opened *o, struct err *err)
+{
+    const struct manifest_totals *t = &o->manifest.totals;
+    if (!o->have_manifest || !o->manifest.final)
         return err_set(err, ERR_DAMAGED,
                        "the archive is damaged: its manifest is not final");
+    if (t->entries != o->end.entries || t->tar_bytes != o->end.tar_bytes ||
+        t->warnings != o->end.warnings)
+        return err_set(
+            err, ERR_DAMAGED,
+            "the archive contradicts itself: its manifest and its end sum up "
+            "different things");
     return 0;
 }
 

@@ -37,6 +37,10 @@ int opened_unlock(struct opened *o, const struct job *job, struct err *err);
  * spare header and the tail. For a stream: nothing. */
 int opened_index(struct opened *o, struct err *err);
 
+/* Whether the final manifest and END say the same of the whole: entries, tar bytes,
+ * warnings. ERR_DAMAGED otherwise. */
+int opened_check_totals(const struct opened *o, struct err *err);
+
 /* After END was authenticated: look at what follows it, and tell of a damaged or stale
  * header or tail as warnings (header-damaged, header-stale, header-copy-damaged,
  * header-copy-stale, tail-damaged), or with `strict` as ERR_DAMAGED for the damaged

@@ -5,6 +5,8 @@
 
 #include "archive/tarin.h"
 #include "container/stream.h"
+#include "job/fetched.h"
+#include "job/items.h"
 #include "util/path.h"
 
 #define BLOCK 4096u
@@ -14,22 +16,13 @@ struct range {
     uint64_t off, len;
 };
 
-/* A primary that was not selected, fetched for a link that was. */
-struct fetched {
-    uint64_t offset; /* of the primary in the tar */
-    char *path;      /* of the first selected link: the name it gets */
-    uint8_t *item;   /* the primary's item, encoded */
-    size_t item_len;
-    size_t range; /* where it stands in ranges[] */
-};
-
 struct partial {
     struct opened *o;
     struct select *select;
     struct range *ranges;
     size_t nranges, ranges_cap;
-    struct fetched *fetched;
-    size_t nfetched, fetched_cap;
+    struct fetched_set *fetched;
+    size_t nfetched;
     uint64_t entries, stored, disk_bytes;
 
     /* While reading: the framing thread. */
@@ -45,40 +38,17 @@ struct partial {
     uint64_t done;             /* bytes of it delivered */
     bool ended;                /* the closing zero blocks were delivered */
     uint64_t position;         /* of the next entry, in the bytes delivered */
-    const uint8_t *items;      /* cursor over ENTRIES */
-    size_t items_len, items_off;
+    const struct unpack_sink *sink;
+    struct items items;
 };
 
 /* ---- walking the items of an index ---- */
-
-/* The next item in the archive. 1, 0, -1. */
-static int next_item(struct partial *p, struct item *item, struct err *err)
-{
-    size_t used;
-    while (p->items_off == p->items_len) {
-        int more = index_entries(p->o->index, &p->items, &p->items_len, err);
-        if (more != 1)
-            return more;
-        p->items_off = 0;
-    }
-    if (item_decode(p->items + p->items_off, p->items_len - p->items_off, item, &used,
-                    err))
-        return -1;
-    p->items_off += used;
-    return 1;
-}
-
-static void rewind_items(struct partial *p)
-{
-    index_rewind(p->o->index);
-    p->items_len = p->items_off = 0;
-}
 
 /* The next item that is selected. 1, 0, -1. */
 static int next_wanted(struct partial *p, struct item *item, struct err *err)
 {
     int more;
-    while ((more = next_item(p, item, err)) == 1)
+    while ((more = items_next(&p->items, item, err)) == 1)
         if (select_wants(p->select, item->path) != SELECT_NO)
             break;
     return more;
@@ -90,12 +60,11 @@ static bool needs_primary(struct partial *p, const struct item *item)
            select_wants(p->select, item->link) != SELECT_YES;
 }
 
-static struct fetched *find_fetched(struct partial *p, uint64_t offset)
+static int contradicts(const struct item *item, struct err *err)
 {
-    for (size_t i = 0; i < p->nfetched; i++)
-        if (p->fetched[i].offset == offset)
-            return &p->fetched[i];
-    return NULL;
+    return err_set(err, ERR_DAMAGED,
+                   "the archive contradicts itself: %s is not what its index says",
+                   item->path);
 }
 
 /* ---- planning ---- */
@@ -120,25 +89,6 @@ static int add_range(struct partial *p, uint64_t off, uint64_t len, bool own,
     return 0;
 }
 
-static int add_fetched(struct partial *p, const struct item *link, struct err *err)
-{
-    if (p->nfetched == p->fetched_cap) {
-        size_t cap = p->fetched_cap ? 2 * p->fetched_cap : 16;
-        struct fetched *f = realloc(p->fetched, cap * sizeof *f);
-        if (f == NULL)
-            return err_nomem(err);
-        p->fetched = f;
-        p->fetched_cap = cap;
-    }
-    struct fetched *f = &p->fetched[p->nfetched];
-    *f = (struct fetched){.offset = link->link_offset, .range = p->nranges};
-    f->path = strdup(link->path);
-    if (f->path == NULL)
-        return err_nomem(err);
-    p->nfetched++;
-    return add_range(p, link->link_offset, 0, true, err); /* length: fill_fetched */
-}
-
 static void count(struct partial *p, const struct item *item)
 {
     p->entries++;
@@ -148,14 +98,26 @@ static void count(struct partial *p, const struct item *item)
         p->disk_bytes += BLOCK;
 }
 
-static int check_primary(const struct item *item, struct err *err)
+static int add_fetched(struct partial *p, const struct item *link, struct err *err)
 {
-    return item->type == ITEM_FILE
-               ? 0
-               : err_set(
-                     err, ERR_DAMAGED,
-                     "the archive contradicts itself: %s is linked to and is no file",
-                     item->path);
+    if (fetched_add(p->fetched, link, p->nranges, err) != 0)
+        return -1;
+    p->nfetched++;
+    return add_range(p, link->link_offset, 0, true, err); /* length: fill_fetched */
+}
+
+/* Add what a selected item needs to be read. */
+static int add_item(struct partial *p, const struct item *item, struct err *err)
+{
+    count(p, item);
+    if (!needs_primary(p, item))
+        return add_range(p, item->tar_offset, item->tar_length, false, err);
+    const struct fetched *f = fetched_find(p->fetched, item->link);
+    if (f == NULL)
+        return add_fetched(p, item, err);
+    if (f->offset != item->link_offset)
+        return contradicts(item, err);
+    return add_range(p, item->tar_offset, item->tar_length, false, err);
 }
 
 /* A second pass for the primaries: their items are somewhere before the links. */
@@ -165,14 +127,14 @@ static int fill_fetched(struct partial *p, struct err *err)
     int more = 1;
     size_t missing = p->nfetched;
 
-    rewind_items(p);
-    while (missing > 0 && (more = next_item(p, &item, err)) == 1) {
-        struct fetched *f = find_fetched(p, item.tar_offset);
+    items_start(&p->items, p->o->index);
+    while (missing > 0 && (more = items_next(&p->items, &item, err)) == 1) {
+        struct fetched *f = fetched_find(p->fetched, item.path);
         struct buf b = {0};
         if (f == NULL || f->item != NULL)
             continue;
-        if (check_primary(&item, err) != 0)
-            return -1;
+        if (item.type != ITEM_FILE || item.tar_offset != f->offset)
+            return contradicts(&item, err);
         if (item_encode(&item, &b, err) != 0) {
             buf_free(&b);
             return -1;
@@ -199,21 +161,17 @@ int partial_plan(struct partial **out, struct opened *o, struct select *select,
     int more;
     if (p == NULL)
         return err_nomem(err);
+    if (fetched_new(&p->fetched, err) != 0) {
+        free(p);
+        return -1;
+    }
     p->o = o;
     p->select = select;
     p->plan_last = p->chunk = UINT64_MAX;
-    rewind_items(p);
-    while ((more = next_wanted(p, &item, err)) == 1) {
-        bool primary = needs_primary(p, &item);
-        int r = 0;
-        if (primary && find_fetched(p, item.link_offset) == NULL)
-            r = add_fetched(p, &item, err);
-        else
-            r = add_range(p, item.tar_offset, item.tar_length, false, err);
-        if (r != 0)
+    items_start(&p->items, o->index);
+    while ((more = next_wanted(p, &item, err)) == 1)
+        if (add_item(p, &item, err) != 0)
             goto fail;
-        count(p, &item);
-    }
     if (more < 0 || select_check_met(select, err) != 0 || fill_fetched(p, err) != 0)
         goto fail;
     *out = p;
@@ -235,11 +193,8 @@ void partial_free(struct partial *p)
 {
     if (p == NULL)
         return;
-    for (size_t i = 0; i < p->nfetched; i++) {
-        free(p->fetched[i].path);
-        free(p->fetched[i].item);
-    }
-    free(p->fetched);
+    fetched_free(p->fetched);
+    items_free(&p->items);
     free(p->ranges);
     free(p);
 }
@@ -274,7 +229,7 @@ static int plan_next(void *ctx, uint64_t *chunk, struct err *err)
 
 static ssize_t pull(void *ctx, const void **buf, struct err *err)
 {
-    static const uint8_t zeros[1024];
+    static const uint8_t zeros[TAR_END_SIZE];
     struct partial *p = ctx;
     uint64_t size = p->o->reader->chunk_size;
 
@@ -312,13 +267,6 @@ static ssize_t pull(void *ctx, const void **buf, struct err *err)
 
 /* ---- reading: entries against items ---- */
 
-static int contradicts(const struct item *item, struct err *err)
-{
-    return err_set(err, ERR_DAMAGED,
-                   "the archive contradicts itself: %s is not what its index says",
-                   item->path);
-}
-
 /* `e` must be what `want` says, at our position in the bytes delivered. */
 static int check(struct partial *p, const struct item *want, const struct entry *e,
                  struct err *err)
@@ -329,27 +277,54 @@ static int check(struct partial *p, const struct item *want, const struct entry 
     return item_equal(&here, &e->item) ? 0 : contradicts(want, err);
 }
 
+/* Content, unless it is made of the zeros that we put behind the last range: the item
+ * of that entry promised less than there is. */
+static int pass_data(void *ctx, const void *buf, size_t len, uint64_t off,
+                     struct err *err)
+{
+    struct partial *p = ctx;
+    if (p->ended)
+        return err_set(
+            err, ERR_DAMAGED,
+            "the archive contradicts itself: an entry is longer than its index "
+            "says");
+    return p->sink->data == NULL ? 0 : p->sink->data(p->sink->ctx, buf, len, off, err);
+}
+
+static int pass_entry(void *ctx, const struct entry *e, struct err *err)
+{
+    struct partial *p = ctx;
+    return p->sink->entry == NULL ? 0 : p->sink->entry(p->sink->ctx, e, err);
+}
+
+static int pass_end(void *ctx, struct err *err)
+{
+    struct partial *p = ctx;
+    return p->sink->end == NULL ? 0 : p->sink->end(p->sink->ctx, err);
+}
+
 /* The next selected item, and the entry that belongs to it, as the sink shall see it.
  */
 static int one_entry(struct partial *p, struct tarin *tar, const struct entry *e,
-                     const struct unpack_sink *sink, struct err *err)
+                     struct err *err)
 {
+    const struct unpack_sink pass = {
+        .entry = pass_entry, .data = pass_data, .end = pass_end, .ctx = p};
     struct item item, primary;
     struct entry seen = *e;
     size_t used;
 
     if (err_stopped(err) != 0)
         return -1;
-    if (next_wanted(p, &item, err) != 1)
-        return contradicts(&e->item, err);
+    int more = next_wanted(p, &item, err);
+    if (more != 1)
+        return more < 0 ? -1 : contradicts(&e->item, err);
     struct fetched *f =
-        needs_primary(p, &item) ? find_fetched(p, item.link_offset) : NULL;
+        needs_primary(p, &item) ? fetched_find(p->fetched, item.link) : NULL;
     if (f != NULL && strcmp(f->path, item.path) == 0) {
         if (item_decode(f->item, f->item_len, &primary, &used, err) != 0 ||
             check(p, &primary, e, err) != 0)
             return -1;
-        if (strcmp(primary.path, item.link) != 0)
-            return contradicts(&item, err);
         seen.item.path = f->path;
     } else {
         if (check(p, &item, e, err) != 0)
@@ -357,7 +332,7 @@ static int one_entry(struct partial *p, struct tarin *tar, const struct entry *e
         if (f != NULL)
             seen.item.link = f->path;
     }
-    return unpack_entry(tar, &seen, sink, err);
+    return unpack_entry(tar, &seen, &pass, err);
 }
 
 int partial_unpack(struct partial *p, const struct job *job,
@@ -369,14 +344,15 @@ int partial_unpack(struct partial *p, const struct job *job,
     struct item left;
     int more, rc = -1;
 
-    rewind_items(p);
+    p->sink = sink;
+    items_start(&p->items, p->o->index);
     if (index_open(&own, p->o->reader, err) != 0 ||
         stream_open_chunks(&p->stream, p->o->reader, own, plan_next, p, job->threads,
                            err) != 0 ||
         tarin_open(&tar, pull, p, err) != 0)
         goto out;
     while ((more = tarin_next(tar, &e, err)) == 1)
-        if (one_entry(p, tar, e, sink, err) != 0)
+        if (one_entry(p, tar, e, err) != 0)
             goto out;
     if (more != 0)
         goto out;

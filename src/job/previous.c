@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "container/reader.h"
@@ -52,8 +53,8 @@ static int judge(const struct job *job, const char *path, const char *source,
         *done = true;
         return must_open ? wrong_key(path, source, err) : 0;
     }
-    if (why->cls == ERR_DAMAGED || why->cls == ERR_BUSY || why->sys == ENOENT ||
-        why->sys == EACCES) {
+    if (why->cls == ERR_DAMAGED || why->cls == ERR_BUSY || why->cls == ERR_REFUSED ||
+        why->sys == ENOENT || why->sys == EACCES) {
         notice(report_sink(job->report), NOTICE_WARNING, "previous-damaged", path,
                "an earlier archive cannot be used: %s", why->text);
         return 0;
@@ -79,6 +80,10 @@ int previous_check(const struct job *job, const char *dir, const char *name,
     for (char **f = list; *f != NULL && !done; f++) {
         struct err why = {0};
         struct buf path = {0};
+        struct stat st;
+        if (fstatat(fd, *f, &st, 0) != 0 || !S_ISREG(st.st_mode))
+            continue; /* named like an archive, and none: opening it might wait for ever
+                       */
         if (buf_printf(&path, "%s/%s", dir, *f) != 0) {
             err_nomem(err);
             goto out;

@@ -68,6 +68,9 @@ static int change_slots(struct rekey *k, struct err *err)
 {
     const struct reader *r = k->o.reader;
     k->header = r->header;
+    if (k->header.generation == UINT64_MAX)
+        return err_set(err, ERR_REFUSED,
+                       "the archive's generation cannot grow any more");
     k->header.generation++;
     if (k->opts->action == REKEY_REMOVE && passphrase_slots(&k->header) < 2) {
         err_set(err, ERR_REFUSED,
@@ -111,9 +114,16 @@ static int in_place(struct rekey *k, bool *healed, struct err *err)
     const struct reheader_io io = {
         .pwrite = input_pwrite, .sync = input_sync, .ctx = k->o.in};
 
+    if (r->foreign) {
+        err_set(err, ERR_DAMAGED,
+                "the archive's copy of the header belongs to another "
+                "archive; it is not overwritten");
+        return err_hint(err, "-o FILE writes a clean copy of the archive");
+    }
+    const struct reader_place first = {.type = REC_MANIFEST};
     /* Both ends of the archive belong to this key, or nothing is written. */
     if (opened_index(&k->o, err) != 0 ||
-        reader_record(r, &k->o.index->scratch, 0, 0, REC_MANIFEST, err) != 0 ||
+        reader_record(r, &k->o.index->scratch, &first, err) != 0 ||
         reader_spare(r, k->o.end.offset, err) != 0 ||
         reheader_heal(r, &io, healed, err) != 0)
         return -1;

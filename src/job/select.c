@@ -65,12 +65,19 @@ static void tidy(char *p)
     *out = '\0';
 }
 
+/* A copy that tidy() may work on: it can need one byte more, for ".". */
+static char *copy(const char *s)
+{
+    char *p = malloc(strlen(s) + 2);
+    return p != NULL ? strcpy(p, s) : NULL;
+}
+
 /* One PATH made relative to SOURCE. An absolute one elsewhere stays as it would be
  * below
  * "/": it meets nothing, and select_check_met says so. */
 static char *relative(const char *given, const char *source)
 {
-    char *p = strdup(given), *src = strdup(source);
+    char *p = copy(given), *src = copy(source);
     if (p != NULL && src != NULL) {
         tidy(p);
         tidy(src);

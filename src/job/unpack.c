@@ -9,8 +9,6 @@
 #include "util/io.h"
 #include "util/path.h"
 
-#define TAR_END_SIZE 1024u /* two zero blocks */
-
 /* A queue of encoded items. Items and tar entries come in the same order, but a piece
  * of ENTRIES comes some chunks after the entries it lists, or, at a chunk's edge, just
  * before the tar reader is done with them. */
@@ -96,6 +94,14 @@ static int add_items(struct unpack *u, const struct stream_piece *piece,
         size_t used;
         if (item_decode(piece->p + off, piece->len - off, &item, &used, err) != 0)
             return -1;
+        /* What it lists must have passed: so `want` never holds more than a piece and
+         * what the tar reader is about to be done with. */
+        if (item.tar_length > u->tar_bytes ||
+            item.tar_offset > u->tar_bytes - item.tar_length)
+            return err_set(
+                err, ERR_DAMAGED,
+                "the archive contradicts itself: %s is listed before it comes",
+                item.path);
         off += used;
     }
     stream_entries(u->stream, n);
@@ -241,6 +247,8 @@ static int finish(struct unpack *u, struct err *err)
             err, ERR_DAMAGED,
             "the archive contradicts itself: its tar and its index do not list "
             "the same entries");
+    if (u->last_path.len == 0)
+        return err_set(err, ERR_DAMAGED, "the archive is damaged: it has no entry");
     if (u->zeros_from > u->next_offset || u->tar_bytes < u->next_offset + TAR_END_SIZE)
         return err_set(
             err, ERR_DAMAGED,
@@ -264,6 +272,8 @@ int unpack_all(struct opened *o, const struct job *job, struct select *select,
     if (more != 0 || finish(&u, err) != 0)
         goto out;
     o->end = *stream_end(u.stream);
+    if (opened_check_totals(o, err) != 0)
+        goto out;
     if (select != NULL && select_check_met(select, err) != 0)
         goto out;
     rc = 0;

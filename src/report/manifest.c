@@ -173,6 +173,8 @@ static int get_start(const json_t *obj, struct manifest *m, struct err *err)
         get_text(obj, "source", &m->source, err) != 0 ||
         get_int(obj, "level", INT_MAX, &level, err) != 0)
         return -1;
+    if (m->source[0] != '/')
+        return damaged(err, "source");
     m->level = (uint32_t)level;
     const char *order = json_string_value(json_object_get(obj, "order"));
     if (order == NULL || strcmp(order, MANIFEST_ORDER) != 0)

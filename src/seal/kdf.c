@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,8 @@
 #include <unistd.h>
 
 #include "util/io.h"
+
+#define STACK_WIPED 16384u /* bytes below us: deeper than Argon2id goes */
 
 _Static_assert(crypto_pwhash_SALTBYTES == KDF_SALT_SIZE, "salt");
 _Static_assert(crypto_pwhash_OPSLIMIT_INTERACTIVE == KDF_PASSES_MIN, "floor");
@@ -266,9 +269,12 @@ int kdf_derive(const char *passphrase, size_t len, const uint8_t salt[KDF_SALT_S
     if (check_memory(cost, err) != 0)
         return -1;
     uint64_t bytes = (uint64_t)cost->memory_kib * 1024;
-    if (bytes > crypto_pwhash_argon2id_MEMLIMIT_MAX ||
-        crypto_pwhash(kek, KEK_SIZE, passphrase, len, salt, cost->passes, (size_t)bytes,
-                      crypto_pwhash_ALG_ARGON2ID13) != 0) {
+    bool failed = bytes > crypto_pwhash_argon2id_MEMLIMIT_MAX ||
+                  crypto_pwhash(kek, KEK_SIZE, passphrase, len, salt, cost->passes,
+                                (size_t)bytes, crypto_pwhash_ALG_ARGON2ID13) != 0;
+    /* libsodium leaves a copy of the result on the stack. */
+    sodium_stackzero(STACK_WIPED);
+    if (failed) {
         err_set(err, ERR_FAIL,
                 "cannot derive the key: Argon2id with %u MiB of memory and %u passes "
                 "failed",

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -9,11 +11,15 @@
 #include <unistd.h>
 
 #include "util/io.h"
+#include "util/stop.h"
+
+#define WAIT_MS 100 /* between two looks at what could end a wait */
 
 struct input {
     int fd;
     bool writable;
     int64_t size; /* -1: a stream */
+    atomic_bool cancelled;
     char *path;
 };
 
@@ -140,11 +146,40 @@ int input_fd(const struct input *in)
     return in->fd;
 }
 
+/* Wait until a stream has something to say. 1, or 0 once cancelled or stopped. */
+static int wait_readable(struct input *in)
+{
+    struct pollfd p = {.fd = in->fd, .events = POLLIN};
+    while (!atomic_load(&in->cancelled) && stop_signal() == 0)
+        if (poll(&p, 1, WAIT_MS) != 0)
+            return 1; /* data, the end, or an error that read will tell */
+    return 0;
+}
+
 ssize_t input_read(void *ctx, void *buf, size_t len, struct err *err)
 {
     struct input *in = ctx;
-    ssize_t n = io_read(in->fd, buf, len);
-    return n >= 0 ? n : err_sys(err, ERR_FAIL, "cannot read: %s", in->path);
+    size_t have = 0;
+    while (have < len) {
+        if (in->size < 0 && !wait_readable(in)) {
+            errno = EINTR;
+            return err_sys(err, ERR_FAIL, "cannot read: %s", in->path);
+        }
+        ssize_t n = read(in->fd, (char *)buf + have, len - have);
+        if (n == 0)
+            break;
+        if (n > 0)
+            have += (size_t)n;
+        else if (errno != EINTR || stop_signal() != 0)
+            return err_sys(err, ERR_FAIL, "cannot read: %s", in->path);
+    }
+    return (ssize_t)have;
+}
+
+void input_cancel(void *ctx)
+{
+    struct input *in = ctx;
+    atomic_store(&in->cancelled, true);
 }
 
 /* Whether off + len is a place in a file at all; offsets may come from an archive. */

@@ -28,6 +28,10 @@ int input_fd(const struct input *in);
 /* Next bytes in order: up to len, less only at the end. -1 with ERR_FAIL. */
 ssize_t input_read(void *in, void *buf, size_t len, struct err *err);
 
+/* Make an input_read of a stream that waits for data, in whatever thread, fail, and all
+ * that follow. Any thread. */
+void input_cancel(void *in);
+
 /* Bytes at `off`; less only at the end. Regular files only. Any thread. */
 ssize_t input_pread(void *in, void *buf, size_t len, uint64_t off, struct err *err);
 

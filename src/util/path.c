@@ -53,7 +53,7 @@ char *path_escape(char *out, size_t cap, const char *path)
     out[0] = '\0';
     for (; *path != '\0'; path++) {
         unsigned char c = (unsigned char)*path;
-        char e[5];
+        char e[9];
         if (c == '\n')
             strcpy(e, "\\n");
         else if (c == '\t')
@@ -62,6 +62,9 @@ char *path_escape(char *out, size_t cap, const char *path)
             strcpy(e, "\\r");
         else if (c == '\\')
             strcpy(e, "\\\\");
+        else if (c == 0xc2 && (unsigned char)path[1] >= 0x80 &&
+                 (unsigned char)path[1] < 0xa0) /* U+0080..9F: control codes, to some */
+            snprintf(e, sizeof e, "\\%03o\\%03o", c, (unsigned char)*++path);
         else if (c < 32 || c == 127)
             snprintf(e, sizeof e, "\\%03o", c);
         else

@@ -20,7 +20,7 @@ bool path_below(const char *path, const char *dir);
 
 /* Write `path` into `out` (cap bytes, always NUL-terminated) with control bytes,
  * DEL and backslash as \n, \t, \\ or \ooo, as `tar -t` does. Bytes of 128 and up are
- * kept. Returns out. */
+ * kept, but for U+0080..U+009F in UTF-8, which some terminals obey. Returns out. */
 char *path_escape(char *out, size_t cap, const char *path);
 
 #endif

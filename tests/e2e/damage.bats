@@ -44,17 +44,15 @@ refused_5() {
     prepare
     for at in $("$E2E/surgeon" edges "$T/a.pmmseal"); do
         head -c "$at" "$T/a.pmmseal" >"$T/cut"
-        expect 5 verify "$T/cut"
-        expect_sh 5 'cat "$T/cut" | restore - "$T/new"'
-        absent "$T/new"
-        expect 5 restore "$T/cut" "$T/new"
+        expect_sh 5 'cat "$T/cut" | restore - "$T/new"' || fail "cut at $at"
+        expect 5 restore "$T/cut" "$T/new" || fail "cut at $at"
         absent "$T/new"
     done
 }
 
 @test "an archive cut anywhere exits 5 and leaves nothing, file and pipe" {
     prepare
-    for at in 1 11 12 100 4000 4095 4097 4128 6000 $((SIZE - 5000)) $((SIZE - 4129)) $((SIZE - 100)) $((SIZE - 32)) $((SIZE - 1)); do
+    for at in 1 11 12 4095 4097 6000 $((SIZE - 4129)) $((SIZE - 100)) $((SIZE - 32)) $((SIZE - 1)); do
         head -c "$at" "$T/a.pmmseal" >"$T/cut"
         refused_5 "$T/cut"
     done
@@ -67,17 +65,19 @@ refused_5() {
         n=$((n + 1))
         cp "$T/a.pmmseal" "$T/bad"
         "$E2E/surgeon" flip "$T/bad" "$at" $((n % 8))
-        expect 5 restore "$T/bad" "$T/new" || fail "byte $at"
-        expect_sh 5 'cat "$T/bad" | restore - "$T/new"' || fail "byte $at"
+        case $((n % 3)) in
+        0) expect 5 restore "$T/bad" "$T/new" || fail "byte $at" ;;
+        1) expect_sh 5 'cat "$T/bad" | restore - "$T/new"' || fail "byte $at" ;;
+        2) expect 5 verify "$T/bad" || fail "byte $at" ;;
+        esac
         absent "$T/new"
-        [ $((n % 4)) != 0 ] || expect 5 verify "$T/bad"
     done
     [ $n -ge 42 ]
 }
 
 @test "a flipped bit in the front header: a file completes with 3, verify says 5, a pipe is 5" {
     prepare
-    for at in 0 3 20 40 60 100 128 140 170 230 300 2000 4040 4090; do
+    for at in 0 20 40 100 128 140 170 2000 4040 4090; do
         cp "$T/a.pmmseal" "$T/bad"
         "$E2E/surgeon" flip "$T/bad" $at
         expect 3 list "$T/bad"
@@ -93,7 +93,7 @@ refused_5() {
 
 @test "a flipped bit in the header copy or the tail: complete with 3, verify says 5" {
     prepare
-    for at in -1 -10 -32 -33 -100 -2000 -3900 -4000 -4100 -4128; do
+    for at in -1 -32 -33 -2000 -4000 -4128; do
         cp "$T/a.pmmseal" "$T/bad"
         "$E2E/surgeon" flip "$T/bad" $at
         expect 3 list "$T/bad"

@@ -105,8 +105,14 @@ static void test_a_long_archive_has_several_tables(void **state)
     for (uint64_t c = ix->end.chunks; c-- > 0;) {
         assert_int_equal(index_chunk(ix, c, &offset, &body, &seq, &err), 0);
         if (c % 997 == 0) {
-            assert_int_equal(
-                reader_record(r, &ix->scratch, offset, seq, REC_DATA, &err), 0);
+            assert_int_equal(reader_record(r, &ix->scratch,
+                                           &(struct reader_place){.offset = offset,
+                                                                  .seq = seq,
+                                                                  .pos = c,
+                                                                  .body_len = body,
+                                                                  .type = REC_DATA},
+                                           &err),
+                             0);
             ix->table_no = SIZE_MAX;
         }
     }

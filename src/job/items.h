@@ -1,0 +1,33 @@
+/*
+ * The items of an archive file, one after another through its index, and the rules that
+ * bind them: the first is ".", paths ascend, the tar bytes of one begin where those of
+ * the last ended, and there are as many as END says. A full read checks them against
+ * the tar itself (job/unpack); who reads only a part has these.
+ */
+#ifndef JOB_ITEMS_H
+#define JOB_ITEMS_H
+
+#include "container/index.h"
+#include "format/item.h"
+#include "util/buf.h"
+#include "util/err.h"
+
+struct items {
+    struct index *index;
+    const uint8_t *p; /* the ENTRIES at hand */
+    size_t len, off;
+    uint64_t count, next_offset;
+    struct buf last_path; /* NUL-terminated */
+};
+
+/* Begin, or begin again, at the first item. `index` is borrowed; nobody else may use it
+ * until the walk is over. A zeroed struct is fit for the first call. */
+void items_start(struct items *it, struct index *index);
+
+/* The next item; its strings live until the next call. Returns 1; 0 after the last one,
+ * when all has been as it must be; -1. */
+int items_next(struct items *it, struct item *item, struct err *err);
+
+void items_free(struct items *it);
+
+#endif

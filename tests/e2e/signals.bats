@@ -19,8 +19,8 @@ slow_backup() { # WHEN SIGNAL [signalled's options]
 
 @test "two signals are as one" {
     slow_tree
-    [ "$(slow_backup "exists:$T/d/.a.pmmseal.*.tmp" INT,TERM,INT)" = "signal 2" ] || [ -n "$(ls -A "$T/d")" ] ||
-        true
+    how=$(slow_backup "exists:$T/d/.a.pmmseal.*.tmp" INT,TERM,INT)
+    [ "$how" = 'signal 2' ] || [ "$how" = 'signal 15' ] || fail "$how"
     empty_dir "$T/d"
 }
 

@@ -46,8 +46,11 @@ void cmd_rekey_print(const struct run *r)
     uint64_t slots = report_get_u64(r->report, "slots");
     summary_text(r, "archive");
     fprintf(r->out, ": %s; %" PRIu64 " %s",
-            a == REKEY_HEAL && healed ? "a header was healed" : done[a], slots,
-            slots == 1 ? "passphrase opens it" : "passphrases open it");
+            a != REKEY_HEAL           ? done[a]
+            : r->opts->output != NULL ? "a copy with two good headers was written"
+            : healed                  ? "a header was healed"
+                                      : done[a],
+            slots, slots == 1 ? "passphrase opens it" : "passphrases open it");
     if (healed && a != REKEY_HEAL)
         fputs(" (a damaged or stale header was healed on the way)", r->out);
     summary_warnings(r);

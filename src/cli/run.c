@@ -134,15 +134,11 @@ static int status_of(const struct run *r, const struct err *err)
     return report_warnings(r->report) > 0 ? 3 : 0;
 }
 
-/*
- * What became of things, in a line of its own. An error with advice of its own knows
- * better (a way back that failed says so there), but for damage, which is found before
- * anything moves.
- */
+/* What became of things, in a line of its own; unless the error says it itself. */
 static void tell_state(const struct run *r, const struct err *err)
 {
     const struct options *o = r->opts;
-    if (err->cls == ERR_USAGE || (err->hint[0] != '\0' && err->cls != ERR_DAMAGED))
+    if (err->cls == ERR_USAGE || err->state_told)
         return;
     if (options_to_stdout(o))
         message_say(r->message, "what went to standard output is not a whole archive: "

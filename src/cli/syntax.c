@@ -86,7 +86,8 @@ const struct syntax_option syntax_options[] = {
     {"ignore-space", 0, SYNTAX_FLAG, RESTORE, AT(ignore_space), NULL, NULL,
      "begin even if the free space looks too small"},
     {"dry-run", 'n', SYNTAX_FLAG, RESTORE, AT(dry_run), NULL, NULL,
-     "check the whole archive and the target, write nothing"},
+     "check the archive (with PATH: what holds it), write nothing; TARGET is not "
+     "looked at"},
 
     {"long", 'l', SYNTAX_FLAG, LIST, AT(list_long), NULL, NULL,
      "mode, owner, size and time too"},

@@ -309,8 +309,9 @@ int reader_record(const struct reader *r, struct reader_scratch *sc,
     struct chunk *c = sc->chunk;
     uint64_t at = r->header_size + place->offset;
 
-    if (place->offset >= (uint64_t)r->io.size ||
-        buf_reserve(&c->record, RECORD_HEAD_SIZE) != 0)
+    if (buf_reserve(&c->record, RECORD_HEAD_SIZE) != 0)
+        return err_nomem(err);
+    if (place->offset >= (uint64_t)r->io.size)
         return err_set(err, ERR_DAMAGED,
                        "the archive is damaged: a record lies outside it");
     if (read_at(r, c->record.p, RECORD_HEAD_SIZE, at, err) != 0 ||

@@ -1,6 +1,6 @@
 #include "container/stream.h"
 
-#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "pipe/pipe.h"
@@ -19,7 +19,6 @@ struct stream {
 
     /* The framing thread. */
     uint64_t offset; /* of the next head */
-    atomic_uint_least64_t bytes;
 
     /* The caller's thread. */
     struct order order;
@@ -51,7 +50,6 @@ static int frame_next(struct stream *s, struct chunk *c, struct err *err)
         return -1;
     c->offset = s->offset;
     s->offset += RECORD_HEAD_SIZE + c->head.body_len;
-    atomic_fetch_add(&s->bytes, RECORD_HEAD_SIZE + c->head.body_len);
     return 0;
 }
 
@@ -97,7 +95,6 @@ static int frame_chunk(struct stream *s, struct chunk *c, uint64_t number,
         return err_set(err, ERR_DAMAGED,
                        "the archive is damaged: chunk %llu is not where its index says",
                        (unsigned long long)number);
-    atomic_fetch_add(&s->bytes, len);
     return 0;
 }
 
@@ -239,11 +236,6 @@ const struct end *stream_end(const struct stream *s)
 void stream_entries(struct stream *s, uint64_t n)
 {
     order_entries(&s->order, n);
-}
-
-uint64_t stream_bytes(const struct stream *s)
-{
-    return atomic_load(&s->bytes);
 }
 
 void stream_close(struct stream *s, struct err *err)

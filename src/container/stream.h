@@ -51,9 +51,6 @@ int stream_next(struct stream *s, struct stream_piece *piece, struct err *err);
 const struct end *stream_end(const struct stream *s);
 void stream_entries(struct stream *s, uint64_t n);
 
-/* Bytes of the archive framed so far; any thread. */
-uint64_t stream_bytes(const struct stream *s);
-
 /* Cancel if it has not ended, free. A pipeline error goes into *err unless that has
  * one. */
 void stream_close(struct stream *s, struct err *err);

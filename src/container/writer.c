@@ -27,6 +27,7 @@ struct writer {
     uint8_t fixed[HEADER_FIXED];
     uint8_t *raw;
     unsigned units;
+    unsigned chunk_log2;
     uint32_t chunk_size;
     writer_sink_fn *sink;
     void *sink_ctx;
@@ -259,15 +260,12 @@ static int start(struct writer *w, const struct writer_opts *opts, struct err *e
     if (w->chunks == NULL || w->own == NULL)
         return err_nomem(err);
 
-    unsigned log2 = 0;
-    while ((1u << log2) < w->chunk_size)
-        log2++;
-    if (codec_new(&w->codec, opts->level, log2, err) != 0)
+    if (codec_new(&w->codec, opts->level, w->chunk_log2, err) != 0)
         return -1;
     for (unsigned i = 0; i < opts->threads; i++) {
         w->workers[i].w = w;
         w->worker_ptrs[i] = &w->workers[i];
-        if (codec_new(&w->workers[i].codec, opts->level, log2, err) != 0)
+        if (codec_new(&w->workers[i].codec, opts->level, w->chunk_log2, err) != 0)
             return -1;
         w->nworkers++;
     }
@@ -288,6 +286,7 @@ int writer_open(struct writer **out, const struct header *h, const uint8_t *raw,
     size_t size = h->units * (size_t)HEADER_UNIT;
     w->keys = keys;
     w->units = h->units;
+    w->chunk_log2 = h->chunk_log2;
     w->chunk_size = 1u << h->chunk_log2;
     w->sink = sink;
     w->sink_ctx = ctx;

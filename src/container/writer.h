@@ -21,8 +21,8 @@
 
 struct writer;
 
-/* Takes the archive's bytes in order. Called from the writer's own thread between
- * writer_open and writer_finish, from the caller's during those two. */
+/* Takes the archive's bytes in order. Called from one thread at a time: the caller's or
+ * the writer's own. */
 typedef int writer_sink_fn(void *ctx, const void *buf, size_t len, struct err *err);
 
 struct writer_opts {

@@ -39,8 +39,9 @@ int opened_unlock(struct opened *o, const struct job *job, struct err *err)
                             "a rekey of this archive was interrupted after its new "
                             "passphrase was written: try that one");
         return err_hint(
-            err, "the archive itself is not damaged; try the passphrase that was "
-                 "in use when it was made");
+            err,
+            "its header is not damaged; try the passphrase it was made with, or that "
+            "of its last rekey");
     }
     *err = why;
     return -1;

@@ -33,8 +33,8 @@ int opened_open(struct opened *o, const char *path, bool writable, struct err *e
 /* Get the passphrase and unlock. A wrong one is reported with its source. */
 int opened_unlock(struct opened *o, const struct job *job, struct err *err);
 
-/* For a file: authenticate END, read the index and the final manifest, look at the
- * spare header and the tail. For a stream: nothing. */
+/* For a file: authenticate END, read the index and the final manifest. For a stream:
+ * nothing. */
 int opened_index(struct opened *o, struct err *err);
 
 /* Whether the final manifest and END say the same of the whole: entries, tar bytes,

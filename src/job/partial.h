@@ -29,8 +29,8 @@ int partial_plan(struct partial **p, struct opened *o, struct select *select,
 void partial_totals(const struct partial *p, uint64_t *entries, uint64_t *stored,
                     uint64_t *disk_bytes);
 
-/* Read and hand over, each entry checked against its item: path, type, mode, size,
- * link. */
+/* Once: read and hand over, each entry checked against its item: path, type, mode,
+ * size, link. */
 int partial_unpack(struct partial *p, const struct job *job,
                    const struct unpack_sink *sink, struct err *err);
 

@@ -55,7 +55,7 @@ static int judge(const struct job *job, const char *path, const char *source,
     }
     if (why->cls == ERR_DAMAGED || why->cls == ERR_BUSY || why->cls == ERR_REFUSED ||
         why->sys == ENOENT || why->sys == EACCES) {
-        notice(report_sink(job->report), NOTICE_WARNING, "previous-damaged", path,
+        notice(report_sink(job->report), NOTICE_WARNING, "previous-unusable", path,
                "an earlier archive cannot be used: %s", why->text);
         return 0;
     }

@@ -16,7 +16,7 @@
  * newest readable one. *found is whether one opened, and then *u holds its salt and
  * cost for the new archive to share. Without `must_open` a passphrase that opens none
  * is no error. ERR_KEY otherwise, naming the archive and `source` of the passphrase. A
- * damaged archive is a warning (previous-damaged) and passed over. */
+ * archive that cannot be used is a warning (previous-unusable) and passed over. */
 int previous_check(const struct job *job, const char *dir, const char *name,
                    struct keyring *ring, const char *source, bool must_open,
                    bool *found, struct unlocked *u, struct err *err);

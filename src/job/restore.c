@@ -101,12 +101,12 @@ static int check_space(struct restore *r, struct err *err)
         return -1;
     if (bytes > free_bytes)
         err_set(err, ERR_FAIL,
-                "not enough space at %s: the archive needs %llu MiB, %llu MiB are free",
+                "not enough space at %s: this needs %llu MiB, %llu MiB are free",
                 r->opts->target, (unsigned long long)(bytes >> 20),
                 (unsigned long long)(free_bytes >> 20));
     else if (inodes > free_inodes)
         err_set(err, ERR_FAIL,
-                "not enough inodes at %s: the archive needs %llu, %llu are free",
+                "not enough inodes at %s: this needs %llu, %llu are free",
                 r->opts->target, (unsigned long long)inodes,
                 (unsigned long long)free_inodes);
     else
@@ -127,15 +127,24 @@ static int open_extract(struct restore *r, struct err *err)
                                    .gid = o->gid,
                                    .names = r->names,
                                    .read_back = o->read_back,
-                                   .walk_only = o->walk_only,
                                    .make_parents = !r->everything};
     return extract_open(&r->x, fd, &x, report_sink(r->job->report), r->job->progress,
                         err);
 }
 
+static void progress(struct restore *r, const char *phase)
+{
+    uint64_t entries, stored, disk;
+    opened_progress(&r->o, r->job, phase);
+    if (r->parts == NULL)
+        return;
+    partial_totals(r->parts, &entries, &stored, &disk);
+    atomic_store(&r->job->progress->total, stored);
+}
+
 static int unpack(struct restore *r, const struct unpack_sink *sink, struct err *err)
 {
-    opened_progress(&r->o, r->job, "restoring");
+    progress(r, "restoring");
     int rc = r->parts != NULL ? partial_unpack(r->parts, r->job, sink, err)
                               : unpack_all(&r->o, r->job,
                                            r->everything ? NULL : r->select, sink, err);
@@ -150,7 +159,7 @@ static int prove_and_commit(struct restore *r, struct err *err)
     if (extract_finish(r->x, err) != 0)
         return -1;
     if (r->opts->read_back) {
-        opened_progress(&r->o, r->job, "reading back");
+        progress(r, "reading back");
         if (extract_read_back(r->x, err) != 0)
             return -1;
     }
@@ -177,8 +186,12 @@ static void facts(const struct restore *r)
         report_u64(rep, "proven", x->proven);
         report_u64(rep, "proven_cached", x->proven_cached);
     } else {
-        report_u64(rep, "entries", r->o.manifest.totals.entries);
-        report_u64(rep, "bytes", r->o.manifest.totals.stored);
+        uint64_t entries = r->o.manifest.totals.entries;
+        uint64_t stored = r->o.manifest.totals.stored, disk;
+        if (r->parts != NULL)
+            partial_totals(r->parts, &entries, &stored, &disk);
+        report_u64(rep, "entries", entries);
+        report_u64(rep, "bytes", stored);
     }
 }
 

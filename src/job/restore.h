@@ -25,8 +25,8 @@ struct restore_opts {
     uint32_t uid, gid; /* EXTRACT_OWNER_FIXED */
     bool read_back;
     bool ignore_space;
-    bool walk_only; /* tests: never use openat2 */
-    bool dry_run; /* check everything, including the archive's content, write nothing */
+    bool dry_run; /* check the archive (with paths: what holds them); write nothing, and
+                   * do not look at the target */
 };
 
 /* Returns 0, or -1: what stood at the target stands there untouched, no staging

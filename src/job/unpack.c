@@ -1,12 +1,9 @@
 #include "job/unpack.h"
 
-#include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "archive/tarin.h"
 #include "container/stream.h"
-#include "util/io.h"
 #include "util/path.h"
 
 /* A queue of encoded items. Items and tar entries come in the same order, but a piece
@@ -19,7 +16,6 @@ struct queue {
 
 struct unpack {
     struct opened *o;
-    const struct job *job;
     struct select *select;
     const struct unpack_sink *sink;
     struct stream *stream;
@@ -259,7 +255,7 @@ static int finish(struct unpack *u, struct err *err)
 int unpack_all(struct opened *o, const struct job *job, struct select *select,
                const struct unpack_sink *sink, struct err *err)
 {
-    struct unpack u = {.o = o, .job = job, .select = select, .sink = sink};
+    struct unpack u = {.o = o, .select = select, .sink = sink};
     const struct entry *e;
     int more, rc = -1;
 

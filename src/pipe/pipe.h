@@ -33,7 +33,8 @@ typedef int pipe_role_fn(void *ctx, struct pipe *p, struct err *err);
 
 /* Start `nworkers` threads (1..PIPE_WORKERS_MAX) with their contexts workers[i].
  * `buffers` are the caller's, borrowed until pipe_finish; nbuffers >= 2. Returns 0 and
- * *p (end with pipe_finish), or -1 with ERR_FAIL. Signals are blocked in all threads
+ * *p (end with pipe_finish), or -1 with ERR_FAIL. All signals but SIGURG and SIGPIPE
+ * are blocked in all threads
  * started here. */
 int pipe_start(struct pipe **p, void *const *buffers, size_t nbuffers,
                pipe_work_fn *work, void *const *workers, unsigned nworkers,

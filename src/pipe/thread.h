@@ -12,8 +12,8 @@
 
 struct thread;
 
-/* Start a thread that runs fn(ctx), with all signals but SIGURG blocked. Returns 0 and
- * *t (thread_join it), or -1 with ERR_FAIL. */
+/* Start a thread that runs fn(ctx), with all signals but SIGURG and SIGPIPE blocked.
+ * Returns 0 and *t (thread_join it), or -1 with ERR_FAIL. */
 int thread_start(struct thread **t, void (*fn)(void *ctx), void *ctx, struct err *err);
 
 /* Send SIGURG to this thread: a sigtimedwait(2) that waits for it returns. */

@@ -141,11 +141,6 @@ const char *input_path(const struct input *in)
     return in->path;
 }
 
-int input_fd(const struct input *in)
-{
-    return in->fd;
-}
-
 /* Wait until a stream has something to say. 1, or 0 once cancelled or stopped. */
 static int wait_readable(struct input *in)
 {

@@ -23,7 +23,6 @@ void input_free(struct input *in);
 /* Size in bytes at opening, or -1 for a stream. */
 int64_t input_size(const struct input *in);
 const char *input_path(const struct input *in); /* "-" reads "standard input" */
-int input_fd(const struct input *in);
 
 /* Next bytes in order: up to len, less only at the end. -1 with ERR_FAIL. */
 ssize_t input_read(void *in, void *buf, size_t len, struct err *err);

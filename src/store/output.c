@@ -328,8 +328,12 @@ static int commit_file(struct output *o, struct err *err)
         return -1;
     o->temporary = false;
     /* Some network file systems have no sync for directories. */
-    if (fsync(o->dirfd) != 0 && errno != EINVAL && errno != ENOTSUP)
-        return err_sys(err, ERR_FAIL, "cannot sync the directory: %s", o->dir);
+    if (fsync(o->dirfd) != 0 && errno != EINVAL && errno != ENOTSUP) {
+        err_sys(err, ERR_FAIL, "cannot sync the directory: %s", o->dir);
+        return err_state(err,
+                         "the archive is whole and in its place; only a loss of power "
+                         "now could take its name");
+    }
     return 0;
 }
 

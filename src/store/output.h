@@ -47,7 +47,8 @@ uint64_t output_bytes(const struct output *o);
 /* Make it final: sync, rename (link-like: without `force`, a file that appeared
  * meanwhile is not overwritten: renameat2 RENAME_NOREPLACE, or link+unlink), sync the
  * directory. For a stream: nothing but an error check (fsync is tried, EINVAL ignored).
- * After -1 the temporary file is gone. */
+ * After -1 the temporary file is gone, and the archive
+ * has its name only if the error says so (its directory could not be synced). */
 int output_commit(struct output *o, struct err *err);
 
 /* Close; an uncommitted temporary file is removed. */

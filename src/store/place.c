@@ -1,17 +1,21 @@
+/* clang-format off */
 /*
  * How the target becomes new, and what holds at each moment:
  *
- *   beside   staging is PARENT/.pmm-seal-restore.XXXXXX. Absent target: one rename that
- * never overwrites. Empty target: one rename over it, which the kernel does only while
- * it is empty. Target with content: one exchange of the two names; what is then called
- * staging is the old tree, which any later run may remove. All three are atomic. A file
- * system that cannot exchange: a swap of one name in PARENT (store/swap.c). inside
- * staging is TARGET/.pmm-seal-restore.XXXXXX: a mount point cannot be renamed. A swap
- * of all names in TARGET, and the root's metadata.
+ *   beside   staging is PARENT/.pmm-seal-restore.XXXXXX.
+ *            Absent target: one rename that never overwrites.
+ *            Empty target: one rename over it, which the kernel does only while it is empty.
+ *            Target with content: one exchange of the two names; what is then called staging
+ *            is the old tree, which any later run may remove.
+ *            All three are atomic. A file system that cannot exchange: a swap of one name in
+ *            PARENT (store/swap.c).
+ *   inside   staging is TARGET/.pmm-seal-restore.XXXXXX: a mount point cannot be renamed.
+ *            A swap of all names in TARGET, and the root's metadata.
  *
  * The staging directory is locked while its run lives, so a free one is nobody's. An
  * exchange is on the disk before the old tree is touched.
  */
+/* clang-format on */
 #include "store/place.h"
 
 #include <errno.h>
@@ -267,6 +271,16 @@ static int same_target(const struct place *p, struct err *err)
     return 0;
 }
 
+/* The new tree has its name and cannot be taken back: nothing of it is to be removed.
+ */
+static int in_place(struct place *p, struct err *err)
+{
+    p->staged = false;
+    return err_state(err,
+                     "the new tree is whole and in its place; only a loss of power "
+                     "now could undo that");
+}
+
 /* One rename of staging to the target, which is absent or empty. */
 static int commit_rename(struct place *p, struct err *err)
 {
@@ -281,9 +295,16 @@ static int commit_rename(struct place *p, struct err *err)
     if (fsync(p->t.parentfd) == 0)
         return 0;
     err_sys(err, ERR_FAIL, "cannot sync: %s", p->t.parent);
-    if (renameat(p->t.parentfd, p->t.name, p->t.parentfd, p->stage_name) == 0 &&
-        p->t.fd >= 0)
-        (void)mkdirat(p->t.parentfd, p->t.name, p->before.st_mode & 07777);
+    if (renameat(p->t.parentfd, p->t.name, p->t.parentfd, p->stage_name) != 0)
+        return in_place(p, err);
+    if (p->t.fd >= 0 &&
+        (mkdirat(p->t.parentfd, p->t.name, p->before.st_mode & 07777) != 0 ||
+         fchownat(p->t.parentfd, p->t.name, p->before.st_uid, p->before.st_gid,
+                  AT_SYMLINK_NOFOLLOW) != 0))
+        err_state(err,
+                  "nothing was restored; the empty directory %s could not be made "
+                  "again as it was",
+                  p->t.path);
     return -1;
 }
 
@@ -313,8 +334,12 @@ static int commit_exchange(struct place *p, const struct notice_sink *notices,
     }
     if (fsync(p->t.parentfd) != 0) {
         err_sys(err, ERR_FAIL, "cannot sync: %s", p->t.parent);
-        (void)move_exchange(p->t.parentfd, p->stage_name, p->t.name);
-        return -1;
+        if (move_exchange(p->t.parentfd, p->stage_name, p->t.name) == 0)
+            return -1;
+        /* What is called staging is the old tree now: it is not ours to remove. */
+        in_place(p, err);
+        return err_state(err, "the new tree is in its place; the old one is %s/%s",
+                         base_path(p), p->stage_name);
     }
     remove_old(p, p->stage_name, notices);
     return 0;

@@ -26,22 +26,28 @@ int place_is_empty(int dirfd, struct err *err);
 
 struct place;
 
+/* clang-format off */
 /* Prepare the target of a restore.
- *   absent            made at commit by renaming the staging directory made beside it;
- * its parent must exist empty directory   replaced likewise (its lost+found: then
- * treated as a mount point) mount point, or a parent that cannot be written: the
- * staging directory is inside, its children are moved A target with content is
- * ERR_REFUSED without `replace`; with it, the content is kept until commit. It is held
- * by flock (exclusive; ERR_BUSY). What an earlier run that was killed has left is first
- * put in order: its staging directories (recognised by name and by a free flock) are
- * removed, its half-done swap is undone; each is a note (leftover-removed,
+ *
+ *   absent                        made at commit: staging, made beside it, is renamed; its
+ *                                 parent must exist
+ *   empty directory               replaced likewise
+ *   mount point, lost+found in    staging is inside, its children are moved at commit
+ *   it, or a parent that cannot
+ *   be written
+ *
+ * A target with content is ERR_REFUSED without `replace`; with it, the content is kept until
+ * commit. It is held by flock (exclusive; ERR_BUSY). What an earlier run that was killed has
+ * left is first put in order: its staging directories (recognised by name and by a free
+ * flock) are removed, its half-done swap is undone; each is a note (leftover-removed,
  * swap-undone). Symlinks as the last component of path are followed. Returns 0 and *p
  * (place_free). */
+/* clang-format on */
 int place_open(struct place **p, const char *path, bool replace,
                const struct notice_sink *notices, struct err *err);
 
 /* For parts of an archive into a target that may have content: the staging directory is
- * always inside; commit is place_commit_paths. */
+ * inside if the target exists, else beside; commit is place_commit_paths. */
 int place_open_parts(struct place **p, const char *path, bool replace,
                      const struct notice_sink *notices, struct err *err);
 
@@ -57,7 +63,8 @@ int place_space(const struct place *p, uint64_t *bytes, uint64_t *inodes,
  * for a mount point with roll-back on failure; stop signals are held off meanwhile by
  * not being looked at. The metadata of the staging root is put on the target root where
  * that stays (mount point). Then the old content is removed (failure: warning
- * old-not-removed). All synced. After -1 the target is as before. */
+ * old-not-removed). All synced. After -1 the target is as before, unless
+ * the error says what it is (err_state). */
 int place_commit(struct place *p, const struct notice_sink *notices, struct err *err);
 
 /* Move parts: each of `paths` (util/path.h, none below another) from staging to the

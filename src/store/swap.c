@@ -1,27 +1,29 @@
+/* clang-format off */
 /*
- * The swap, step by step. R is the root, O = R/.pmm-seal-old.XXXXXX, T =
- * R/.pmm-seal-trash.XXXXXX.
+ * The swap, step by step. R is the root, O = R/.pmm-seal-old.XXXXXX,
+ * T = R/.pmm-seal-trash.XXXXXX.
  *
- *   state            on the disk                               a run that finds it
- *   1 preparing      O without a whole journal                 removes O
- *   2 parking        journal whole; some old ones are O/<i>    puts them back
- *   3 bringing in    all old ones in O; some new ones in R     throws those out, puts
- * back 4 done           all new ones in R, all synced             the same: not yet
- * committed 5 committed      O is now called T                         removes T: the
- * new ones count
+ *   state          on the disk                           a run that finds it
+ *   1 preparing    O without a whole journal             removes O
+ *   2 parking      journal whole; some old ones are      puts them back
+ *                  O/<i>
+ *   3 bringing in  all old ones in O; some new ones      throws those out, puts the old ones
+ *                  in R                                  back
+ *   4 done         all new ones in R, all synced         the same: not yet committed
+ *   5 committed    O is now called T                     removes T: the new ones count
  *
- * The journal, and the root's metadata as those of the empty directory
- * O/.pmm-seal-root, are synced before the first move. The one rename from O to T is the
- * commit; what makes it true is synced before it, and it is synced before anything is
- * deleted.
+ * The journal, and the root's metadata as those of the empty directory O/.pmm-seal-root, are
+ * synced before the first move. The one rename from O to T is the commit; what makes it true
+ * is synced before it, and it is synced before anything is deleted.
  *
- * Undoing reads only what is there. For item i, O/<i> is there exactly from the moment
- * the old one was parked until it was put back. So with O/<i> whatever stands at its
- * path is new; without it, what stands at a path that had something is the old one. At
- * a path that had nothing, what stands there is new. New ones are thrown out to O/n<i>:
- * a name in a directory that exists, so that a full disk does not bar the way back.
- * Every step may be cut short and done again.
+ * Undoing reads only what is there. For item i, O/<i> is there exactly from the moment the
+ * old one was parked until it was put back. So with O/<i> whatever stands at its path is new;
+ * without it, what stands at a path that had something is the old one. At a path that had
+ * nothing, what stands there is new. New ones are thrown out to O/n<i>: a name in a directory
+ * that exists, so that a full disk does not bar the way back. Every step may be cut short and
+ * done again.
  */
+/* clang-format on */
 #include "store/swap.h"
 
 #include <errno.h>
@@ -253,7 +255,7 @@ int swap_run(int root, int src, const struct journal *j, struct swap_meta *meta,
         close(old);
         return 0;
     } else if (undo(root, name, old, j, &before, &known, &second) != 0) {
-        err_hint(
+        err_state(
             err,
             "what stood there is not all back in its place (%s); it is kept in %s, and "
             "the next restore to the same target puts it back first",

@@ -72,3 +72,13 @@ int err_hint(struct err *err, const char *fmt, ...)
     }
     return -1;
 }
+
+int err_state(struct err *err, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(err->hint, sizeof err->hint, fmt, ap);
+    va_end(ap);
+    err->state_told = 1;
+    return -1;
+}

@@ -25,6 +25,7 @@ struct err {
     int sys;         /* errno at the failure, 0 if none */
     char text[1536]; /* "what failed: object: why", raw bytes of names included */
     char hint[512];  /* what to do, or empty */
+    int state_told;  /* text and hint say what became of things: nothing is as it was */
 };
 
 /* Set class and text (printf style). Keeps an earlier error. Returns -1 always, so
@@ -46,6 +47,11 @@ int err_stopped(struct err *err);
 
 /* Set the hint, if the error has none yet. Returns -1 always. */
 int err_hint(struct err *err, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Set the hint, over an earlier one, and say so: something has been changed although
+ * this is a failure, and the hint tells what. Returns -1 always. */
+int err_state(struct err *err, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
 #endif

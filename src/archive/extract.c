@@ -182,6 +182,10 @@ static void wanted_owner(const struct extract_opts *o, const struct item *stored
                          struct item *item)
 {
     if (o->owner == EXTRACT_OWNER_FIXED) {
+        /* A setuid program of one user must not become one of another, as with
+         * chown(2). */
+        if (o->uid != stored->uid || o->gid != stored->gid)
+            item->mode &= ~(uint32_t)(S_ISUID | S_ISGID);
         item->uid = o->uid;
         item->gid = o->gid;
     } else if (o->owner == EXTRACT_OWNER_NAMES) {
@@ -247,6 +251,8 @@ static bool level_above(const struct extract *x, const struct level *l,
 static int make_dir(struct extract *x, const char *name, size_t len, struct err *err)
 {
     int up = x->levels[x->nlevels - 1].fd;
+    if (path_reserved(name))
+        return damaged(x->last, "a directory of a name that is never stored", err);
     if (mkdirat(up, name, NEW_DIR) != 0)
         return fail("make the directory", x->last, err);
     int fd = openat(up, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -16,6 +16,7 @@
 #include "archive/xattr.h"
 #include "format/limits.h"
 #include "util/fdlimit.h"
+#include "util/path.h"
 #include "util/stop.h"
 
 #define OPEN_FILE (O_RDONLY | O_NONBLOCK | O_NOCTTY)
@@ -72,8 +73,13 @@ static const char *path_of(const struct walk *w)
 
 /* Something is missing from the archive: `id` and why (errno). What vanished meanwhile
  * has an id of its own. */
-static int missed(struct walk *w, const char *id, const char *what)
+static int missed(struct walk *w, const char *id, const char *what, struct err *err)
 {
+    if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
+        /* Ours is the lack, not the tree's: a warning would hide what could be had. */
+        err_sys(err, ERR_FAIL, "cannot read: %s", path_of(w));
+        return err_hint(err, "raise the limit on open files (ulimit -n), or of memory");
+    }
     if (errno == ENOENT)
         notice(w->notices, NOTICE_WARNING, "file-vanished", path_of(w),
                "it was there when its directory was read, and is gone");
@@ -182,11 +188,11 @@ static int visit_file(struct walk *w, int dirfd, const char *name,
     if (fd < 0 && (errno == ELOOP || errno == ENXIO))
         return replaced(w);
     if (fd < 0)
-        return missed(w, "file-unreadable", "cannot be opened");
+        return missed(w, "file-unreadable", "cannot be opened", err);
     struct stat st;
     int rc = 0;
     if (fstat(fd, &st) != 0)
-        missed(w, "file-unreadable", "cannot be looked at");
+        rc = missed(w, "file-unreadable", "cannot be looked at", err);
     else if (!S_ISREG(st.st_mode))
         replaced(w);
     else if (!is_skipped(w->opts, &st))
@@ -202,10 +208,10 @@ static int visit_symlink(struct walk *w, int dirfd, const char *name,
     if (n < 0 && errno == EINVAL)
         return replaced(w);
     if (n < 0)
-        return missed(w, "file-unreadable", "cannot be read");
+        return missed(w, "file-unreadable", "cannot be read", err);
     if (n == 0 || (size_t)n == sizeof w->target) {
         errno = n == 0 ? EINVAL : ENAMETOOLONG;
-        return missed(w, "file-unreadable", "has an impossible target");
+        return missed(w, "file-unreadable", "has an impossible target", err);
     }
     if (begin(w, ITEM_SYMLINK, st, err) != 0 ||
         entry_set_string(&w->entry.item.link, w->target, (size_t)n, err) != 0)
@@ -243,7 +249,7 @@ static int enter(struct walk *w, int fd, dev_t dev, struct err *err)
         return 0;
     if (!entered)
         return err_nomem(err);
-    return missed(w, "dir-unreadable", "cannot be read to its end");
+    return missed(w, "dir-unreadable", "cannot be read to its end", err);
 }
 
 /* A directory that cannot be opened is stored for itself. */
@@ -251,8 +257,8 @@ static int unopened_dir(struct walk *w, int dirfd, const char *name,
                         const struct stat *st, struct err *err)
 {
     int sys = errno;
-    if (sys == ENOENT)
-        return missed(w, "dir-unreadable", "");
+    if (sys == ENOENT || sys == EMFILE || sys == ENFILE || sys == ENOMEM)
+        return missed(w, "dir-unreadable", "", err);
     if (sys == ENOTDIR || sys == ELOOP)
         return replaced(w);
     if (begin(w, ITEM_DIR, st, err) != 0)
@@ -261,7 +267,7 @@ static int unopened_dir(struct walk *w, int dirfd, const char *name,
     if (hand_over(w, -1, err) != 0)
         return -1;
     errno = sys;
-    return missed(w, "dir-unreadable", "its content is missing");
+    return missed(w, "dir-unreadable", "its content is missing", err);
 }
 
 /* Count a mount point. False if the walk must not go on below it. */
@@ -284,9 +290,9 @@ static int visit_dir(struct walk *w, int dirfd, const char *name,
     if (fd < 0)
         return unopened_dir(w, dirfd, name, was, err);
     if (fstat(fd, &st) != 0) {
-        missed(w, "dir-unreadable", "cannot be looked at");
+        int r = missed(w, "dir-unreadable", "cannot be looked at", err);
         close(fd);
-        return 0;
+        return r;
     }
     int rc = begin(w, ITEM_DIR, &st, err);
     if (rc == 0) {
@@ -305,8 +311,6 @@ static int visit_dir(struct walk *w, int dirfd, const char *name,
 
 static bool excluded(struct walk *w, bool is_dir)
 {
-    if (w->opts->never != NULL && glob_excludes(w->opts->never, path_of(w), is_dir))
-        return true;
     if (w->opts->excludes == NULL || !glob_match(w->opts->excludes, path_of(w), is_dir))
         return false;
     w->counts->excluded++;
@@ -320,6 +324,13 @@ static int visit_type(struct walk *w, int dirfd, const char *name,
         return 0;
     if (S_ISSOCK(st->st_mode)) {
         w->counts->sockets++;
+        return 0;
+    }
+    if (S_ISDIR(st->st_mode) && path_reserved(name)) {
+        notice(w->notices, NOTICE_WARNING, "name-reserved", path_of(w),
+               "passed over: a restore that was stopped has left it, or somebody has "
+               "given "
+               "a directory a name that only restores use");
         return 0;
     }
     if (S_ISDIR(st->st_mode))
@@ -344,7 +355,7 @@ static int visit(struct walk *w, const char *name, uint8_t dtype, struct err *er
         if (dtype == DT_UNKNOWN && excluded(w, false))
             return 0;
         errno = sys;
-        return missed(w, "file-unreadable", "cannot be looked at");
+        return missed(w, "file-unreadable", "cannot be looked at", err);
     }
     if (dtype == DT_UNKNOWN && excluded(w, S_ISDIR(st.st_mode)))
         return 0;
@@ -484,8 +495,6 @@ static void estimate_name(struct estimate *s, const char *name)
         return;
     }
     if (is_skipped(s->opts, &st) ||
-        (s->opts->never != NULL &&
-         glob_excludes(s->opts->never, path, S_ISDIR(st.st_mode))) ||
         (s->opts->excludes != NULL &&
          glob_excludes(s->opts->excludes, path, S_ISDIR(st.st_mode))))
         return;

@@ -23,9 +23,8 @@
 #include "util/notice.h"
 
 struct walk_opts {
-    struct globset *excludes;    /* or NULL */
-    const struct globset *never; /* passed over silently and not counted; or NULL */
-    const struct names *names;   /* for item.user and item.group; or NULL */
+    struct globset *excludes;  /* or NULL */
+    const struct names *names; /* for item.user and item.group; or NULL */
     bool one_file_system; /* -x: the mount point's directory is kept, its content not */
     dev_t skip_dev;       /* the archive being written: passed over silently */
     ino_t skip_ino;       /* 0: none */
@@ -48,9 +47,10 @@ typedef int walk_entry_fn(void *ctx, struct entry *e, int fd, struct err *err);
 /* Walk from the directory `rootfd` (borrowed). What cannot be had is not handed over
  * but warned of, by id: file-unreadable, dir-unreadable (the directory itself is handed
  * over, its content is missing), file-vanished, name-too-long (path over
- * PATH_BYTES_MAX), xattr-unreadable, type-unknown. Notes: socket-skipped (one in sum:
- * "N sockets"), mount-included (each mount point). An unreadable root is an error.
- * Returns 0; -1 with an error of the callee, ERR_SIGNAL, or ERR_FAIL. */
+ * PATH_BYTES_MAX), xattr-unreadable, type-unknown, name-reserved (a directory, see
+ * path_reserved). Notes: socket-skipped (one in sum: "N sockets"), mount-included (each
+ * mount point). An unreadable root is an error. Returns 0; -1 with an error of the
+ * callee, ERR_SIGNAL, or ERR_FAIL. */
 int walk_tree(int rootfd, const struct walk_opts *opts, walk_entry_fn *fn, void *ctx,
               const struct notice_sink *notices, struct walk_counts *counts,
               struct err *err);

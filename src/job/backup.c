@@ -29,7 +29,6 @@ struct backup {
     int source;        /* descriptor, held by flock */
     char *source_path; /* absolute */
     struct names *names;
-    struct globset *never; /* what a restore that was killed has left */
     struct walk_opts walk;
     struct walk_counts counts;
     struct manifest_totals totals;
@@ -121,12 +120,7 @@ static int open_source(struct backup *b, struct err *err)
                         "is the volume mounted? A mistyped name makes Docker create an "
                         "empty volume");
     }
-    if (glob_new(&b->never, err) != 0 ||
-        glob_add(b->never, "/.pmm-seal-restore.??????", err) != 0 ||
-        glob_add(b->never, "/.pmm-seal-trash.??????", err) != 0)
-        return -1;
     b->walk = (struct walk_opts){.excludes = o->excludes,
-                                 .never = b->never,
                                  .names = b->names,
                                  .one_file_system = o->one_file_system};
     return 0;
@@ -301,7 +295,6 @@ int backup_run(const struct job *job, const struct backup_opts *opts, struct err
     keyring_free(b->ring);
     passphrase_free(&b->pass);
     names_free(b->names);
-    glob_free(b->never);
     free(b->source_path);
     if (b->source >= 0)
         close(b->source);

@@ -133,7 +133,12 @@ static int in_place(struct rekey *k, bool *healed, struct err *err)
     }
     if (change_slots(k, err) != 0 || build(k, err) != 0)
         return -1;
-    return reheader_in_place(r, &io, k->raw, err);
+    if (reheader_in_place(r, &io, k->raw, err) == 0)
+        return 0;
+    return err_state(
+        err, "the archive is whole, but it may open with the new passphrase only, "
+             "or with the old one only: keep both, make room, and run "
+             "`pmm-seal rekey --heal` with the one that opens it");
 }
 
 static int into_copy(struct rekey *k, struct err *err)

@@ -10,9 +10,11 @@
 
 #include "store/dirlist.h"
 #include "store/dirmeta.h"
+#include "store/journal.h"
 #include "store/rmtree.h"
 #include "store/swap.h"
 #include "store/tmpname.h"
+#include "util/path.h"
 
 struct tidy {
     int dir;
@@ -23,10 +25,24 @@ struct tidy {
     const struct notice_sink *notices;
 };
 
-bool leftover_is_ours(const char *name)
+/* A swap that began to move things, and whose directory is the work of this user, root,
+ * or the owner of the directory it is in: anybody may make such a name. */
+static bool half_done(int dirfd, const char *name)
 {
-    return tmpname_is(name, LEFTOVER_STAGING) || tmpname_is(name, SWAP_OLD) ||
-           tmpname_is(name, SWAP_TRASH);
+    struct stat dir, st;
+    struct journal j = {0};
+    struct err err = {0};
+    bool whole = false;
+    int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    if (fstat(dirfd, &dir) == 0 && fstat(fd, &st) == 0 && (st.st_mode & 077) == 0 &&
+        (st.st_uid == geteuid() || st.st_uid == 0 || st.st_uid == dir.st_uid) &&
+        journal_read(fd, &j, &whole, &err) != 0)
+        whole = true; /* a journal that cannot be read: better refuse */
+    journal_free(&j);
+    close(fd);
+    return whole;
 }
 
 int leftover_half_swapped(int dirfd)
@@ -36,8 +52,8 @@ int leftover_half_swapped(int dirfd)
     if (dirlist_read(dirfd, &names, &n) != 0)
         return -1;
     int found = 0;
-    for (size_t i = 0; i < n; i++)
-        found |= tmpname_is(names[i], SWAP_OLD);
+    for (size_t i = 0; i < n && !found; i++)
+        found = tmpname_is(names[i], SWAP_OLD) && half_done(dirfd, names[i]);
     dirlist_free(names, n);
     return found;
 }

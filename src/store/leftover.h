@@ -9,9 +9,6 @@
 
 #define LEFTOVER_STAGING ".pmm-seal-restore." /* + 6: where a restore extracts to */
 
-/* Whether `name` is one that restores give to their own directories. */
-bool leftover_is_ours(const char *name);
-
 /* Whether a restore stopped in the middle of its moves in this directory (1), so that
  * what is in it is half old and half new. 0: no. -1 with errno. */
 int leftover_half_swapped(int dirfd);

@@ -17,7 +17,7 @@
 
 #define LINKS_MAX   40 /* symlinks followed, as the kernel does */
 #define NUMBER_MAX  1000u
-#define NAME_IN_TMP 230u /* bytes of the name that the temporary name repeats */
+#define NAME_IN_TMP 220u /* bytes of the name that the temporary name repeats */
 
 struct output {
     int fd, dirfd; /* dirfd is -1 for a stream */
@@ -173,9 +173,14 @@ static int check_name(const struct output *o, struct err *err)
 
 static int open_temporary(struct output *o, struct err *err)
 {
-    char prefix[NAME_IN_TMP + 3];
+    char prefix[NAME_IN_TMP + sizeof ARCHIVES_SUFFIX + 2];
     stale_sweep(o->dirfd);
-    snprintf(prefix, sizeof prefix, ".%.*s.", (int)NAME_IN_TMP, o->name);
+    /* The suffix, whatever the name: by it stale_sweep knows the file as ours. */
+    size_t n = strlen(o->name), suffix = strlen(ARCHIVES_SUFFIX);
+    if (n > suffix && strcmp(o->name + n - suffix, ARCHIVES_SUFFIX) == 0)
+        n -= suffix;
+    snprintf(prefix, sizeof prefix, ".%.*s" ARCHIVES_SUFFIX ".",
+             (int)(n < NAME_IN_TMP ? n : NAME_IN_TMP), o->name);
     do {
         tmpname_make(o->tmp, prefix, STALE_SUFFIX);
         if (o->fd >= 0)

@@ -26,7 +26,7 @@ int parts_has_content(int dirfd, bool *lost)
     for (size_t i = 0; i < n; i++) {
         if (strcmp(names[i], LOST_FOUND) == 0)
             found = true;
-        else if (!leftover_is_ours(names[i]))
+        else if (!path_reserved(names[i]))
             content = 1;
     }
     dirlist_free(names, n);
@@ -179,7 +179,7 @@ static void drop(char **names, size_t *n, bool ours, bool lost)
 {
     size_t kept = 0;
     for (size_t i = 0; i < *n; i++) {
-        if ((ours && leftover_is_ours(names[i])) ||
+        if ((ours && path_reserved(names[i])) ||
             (lost && strcmp(names[i], LOST_FOUND) == 0))
             free(names[i]);
         else

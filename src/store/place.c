@@ -281,6 +281,23 @@ static int in_place(struct place *p, struct err *err)
                      "now could undo that");
 }
 
+/* The empty directory that was renamed over, with the metadata it had: it is still
+ * open. */
+static bool make_again(const struct place *p)
+{
+    bool denied = false;
+    if (mkdirat(p->t.parentfd, p->t.name, 0700) != 0)
+        return false;
+    int fd = openat(p->t.parentfd, p->t.name,
+                    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    bool done = dirmeta_copy(p->t.fd, &p->before, fd, &denied) == 0 && !denied &&
+                dirmeta_time(fd, &p->before) == 0;
+    close(fd);
+    return done;
+}
+
 /* One rename of staging to the target, which is absent or empty. */
 static int commit_rename(struct place *p, struct err *err)
 {
@@ -297,10 +314,7 @@ static int commit_rename(struct place *p, struct err *err)
     err_sys(err, ERR_FAIL, "cannot sync: %s", p->t.parent);
     if (renameat(p->t.parentfd, p->t.name, p->t.parentfd, p->stage_name) != 0)
         return in_place(p, err);
-    if (p->t.fd >= 0 &&
-        (mkdirat(p->t.parentfd, p->t.name, p->before.st_mode & 07777) != 0 ||
-         fchownat(p->t.parentfd, p->t.name, p->before.st_uid, p->before.st_gid,
-                  AT_SYMLINK_NOFOLLOW) != 0))
+    if (p->t.fd >= 0 && !make_again(p))
         err_state(err,
                   "nothing was restored; the empty directory %s could not be made "
                   "again as it was",

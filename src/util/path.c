@@ -77,3 +77,17 @@ char *path_escape(char *out, size_t cap, const char *path)
     }
     return out;
 }
+
+bool path_reserved(const char *name)
+{
+    static const char *const kinds[] = {".pmm-seal-restore.", ".pmm-seal-old.",
+                                        ".pmm-seal-trash."};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        size_t n = strlen(kinds[i]);
+        if (strncmp(name, kinds[i], n) == 0 && strlen(name + n) == 6 &&
+            strspn(name + n, "abcdefghijklmnopqrstuvwxyz"
+                             "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == 6)
+            return true;
+    }
+    return false;
+}

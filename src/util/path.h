@@ -23,4 +23,11 @@ bool path_below(const char *path, const char *dir);
  * kept, but for U+0080..U+009F in UTF-8, which some terminals obey. Returns out. */
 char *path_escape(char *out, size_t cap, const char *path);
 
+/* Whether `name`, one component, is a name that restores give to directories of their
+ * own:
+ * ".pmm-seal-restore.", ".pmm-seal-old." or ".pmm-seal-trash." and six letters or
+ * digits. A directory of such a name is never stored and never restored: the next
+ * restore would take it for what an earlier one has left, and obey or remove it. */
+bool path_reserved(const char *name);
+
 #endif

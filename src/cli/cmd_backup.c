@@ -26,8 +26,7 @@ int cmd_backup_run(struct run *r, struct err *err)
         .one_file_system = o->one_file_system,
         .new_passphrase = o->new_passphrase,
         .allow_weak = o->allow_weak,
-        /* A total is wanted by whoever looks at the progress; SIGUSR1 may be. */
-        .estimate = !o->quiet && o->progress != PROGRESS_NONE,
+        .estimate = o->progress != PROGRESS_NONE,
         .dry_run = o->dry_run,
     };
     return backup_run(&r->job, &b, err);

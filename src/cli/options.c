@@ -234,6 +234,8 @@ static void finish(struct options *o)
         o->output = "-"; /* as age does; a terminal is refused later */
     if (o->command == COMMAND_RESTORE && o->no_owner)
         o->owner = EXTRACT_OWNER_CALLER;
+    if (o->progress == PROGRESS_AUTO && (o->quiet || o->json))
+        o->progress = PROGRESS_NONE;
     o->passphrase.confirm = o->command == COMMAND_BACKUP;
     o->passphrase.stdin_is_archive = o->archive != NULL && strcmp(o->archive, "-") == 0;
     o->new_source.stdin_is_archive = o->passphrase.stdin_is_archive;

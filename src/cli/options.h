@@ -45,9 +45,8 @@ struct options {
     bool passphrase_given;             /* by an option or an environment variable */
     struct kdf_limits kdf_limits;      /* default: kdf_limits_default */
     unsigned threads;                  /* 0: the CPUs it may use */
-    enum progress_mode progress;
-    bool progress_given;
-    const char **accept; /* naccept lists of ids */
+    enum progress_mode progress;       /* default: auto, or none with -q or --json */
+    const char **accept;               /* naccept lists of ids */
     size_t naccept;
     bool json, quiet, verbose;
 

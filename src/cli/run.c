@@ -87,14 +87,6 @@ static int prepare(struct run *r, struct err *err)
     return 0;
 }
 
-/* -q and --json want no progress, unless it was asked for. */
-static enum progress_mode progress_mode(const struct options *o)
-{
-    if (!o->progress_given && (o->quiet || o->json))
-        return PROGRESS_NONE;
-    return o->progress;
-}
-
 /* The job itself, with the watcher beside it. */
 static int work(struct run *r, struct err *err)
 {
@@ -104,7 +96,7 @@ static int work(struct run *r, struct err *err)
         .tick = progress_tick, .line = progress_line, .ctx = &view};
 
     double start = now_seconds();
-    progress_init(&view, &r->progress, r->message, progress_mode(r->opts),
+    progress_init(&view, &r->progress, r->message, r->opts->progress,
                   (uint64_t)(start * 1000));
     if (watch_start(&watch, &calls, err) != 0)
         return -1;

@@ -163,7 +163,6 @@ int values_progress(struct options *o, const char *name, const char *arg,
     for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
         if (strcmp(arg, modes[i]) == 0) {
             o->progress = (enum progress_mode)i;
-            o->progress_given = o->progress != PROGRESS_AUTO;
             return 0;
         }
     }

@@ -191,8 +191,8 @@ int index_entries(struct index *ix, const uint8_t **p, size_t *len, struct err *
     return 0;
 }
 
-int index_chunk(struct index *ix, uint64_t chunk, uint64_t *offset, uint32_t *body_len,
-                uint64_t *seq, struct err *err)
+int index_chunk(struct index *ix, uint64_t chunk, struct reader_place *place,
+                struct err *err)
 {
     if (chunk >= ix->end.chunks)
         return bad(err, "has no such chunk");
@@ -210,9 +210,11 @@ int index_chunk(struct index *ix, uint64_t chunk, uint64_t *offset, uint32_t *bo
         uint32_t e = row_at(ix, ix->row);
         bool data = table_entry_type(e) == REC_DATA;
         if (data && ix->row_chunk == chunk) {
-            *offset = ix->row_offset;
-            *body_len = table_entry_len(e);
-            *seq = row_seq(ix, ix->row);
+            *place = (struct reader_place){.offset = ix->row_offset,
+                                           .seq = row_seq(ix, ix->row),
+                                           .pos = chunk,
+                                           .body_len = table_entry_len(e),
+                                           .type = REC_DATA};
             return 0;
         }
         ix->row_offset += RECORD_HEAD_SIZE + table_entry_len(e);

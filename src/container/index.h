@@ -38,9 +38,9 @@ int index_manifest(struct index *ix, const uint8_t **p, size_t *len, struct err 
 int index_entries(struct index *ix, const uint8_t **p, size_t *len, struct err *err);
 void index_rewind(struct index *ix);
 
-/* Where DATA number `chunk` is: offset of its head, body length, sequence. Fast for
- * ascending numbers. ERR_DAMAGED when the tables do not hold it. */
-int index_chunk(struct index *ix, uint64_t chunk, uint64_t *offset, uint32_t *body_len,
-                uint64_t *seq, struct err *err);
+/* Where DATA number `chunk` is. Fast for ascending numbers. ERR_DAMAGED when the tables
+ * do not hold it. */
+int index_chunk(struct index *ix, uint64_t chunk, struct reader_place *place,
+                struct err *err);
 
 #endif

@@ -303,18 +303,48 @@ void reader_scratch_free(struct reader_scratch *sc)
     *sc = (struct reader_scratch){0};
 }
 
-int reader_record(const struct reader *r, struct reader_scratch *sc,
-                  const struct reader_place *place, struct err *err)
+int reader_frame(struct reader *r, struct chunk *c, struct err *err)
 {
-    struct chunk *c = sc->chunk;
-    uint64_t at = r->header_size + place->offset;
-
+    c->record.len = 0;
     if (buf_reserve(&c->record, RECORD_HEAD_SIZE) != 0)
         return err_nomem(err);
+    if (reader_take(r, c->record.p, RECORD_HEAD_SIZE, err) != 0 ||
+        record_head_parse(c->record.p, r->raw + HEADER_OFF_ID, r->chunk_size, &c->head,
+                          err) != 0)
+        return -1;
+    c->record.len = RECORD_HEAD_SIZE;
+    if (buf_reserve(&c->record, c->head.body_len) != 0)
+        return err_nomem(err);
+    if (reader_take(r, c->record.p + RECORD_HEAD_SIZE, c->head.body_len, err) != 0)
+        return -1;
+    c->record.len += c->head.body_len;
+    return 0;
+}
+
+/* Bytes [from, to) of the record at `at` of the file. */
+static int frame_part(const struct reader *r, struct chunk *c, uint64_t at, size_t from,
+                      size_t to, struct err *err)
+{
+    c->record.len = from; /* what buf_reserve keeps */
+    if (buf_reserve(&c->record, to - from) != 0)
+        return err_nomem(err);
+    if (read_at(r, c->record.p + from, to - from, at + from, err) != 0)
+        return -1;
+    c->record.len = to;
+    return 0;
+}
+
+int reader_frame_at(const struct reader *r, struct chunk *c,
+                    const struct reader_place *place, struct err *err)
+{
+    uint64_t at = r->header_size + place->offset;
+    /* Without a length the head tells how much to read behind it. */
+    size_t first = RECORD_HEAD_SIZE + (size_t)place->body_len;
+
     if (place->offset >= (uint64_t)r->io.size)
         return err_set(err, ERR_DAMAGED,
                        "the archive is damaged: a record lies outside it");
-    if (read_at(r, c->record.p, RECORD_HEAD_SIZE, at, err) != 0 ||
+    if (frame_part(r, c, at, 0, first, err) != 0 ||
         record_head_parse(c->record.p, r->raw + HEADER_OFF_ID, r->chunk_size, &c->head,
                           err) != 0)
         return -1;
@@ -327,13 +357,16 @@ int reader_record(const struct reader *r, struct reader_scratch *sc,
             "the archive is damaged: at byte %llu stands another record than "
             "its index says",
             (unsigned long long)at);
-    c->record.len = RECORD_HEAD_SIZE;
-    if (buf_reserve(&c->record, c->head.body_len) != 0)
-        return err_nomem(err);
-    if (read_at(r, c->record.p + RECORD_HEAD_SIZE, c->head.body_len,
-                at + RECORD_HEAD_SIZE, err) != 0)
+    return frame_part(r, c, at, first, RECORD_HEAD_SIZE + (size_t)c->head.body_len,
+                      err);
+}
+
+int reader_record(const struct reader *r, struct reader_scratch *sc,
+                  const struct reader_place *place, struct err *err)
+{
+    if (reader_frame_at(r, sc->chunk, place, err) != 0)
         return -1;
-    return chunk_open(c, sc->codec, r->keys, r->raw, r->chunk_size, err);
+    return chunk_open(sc->chunk, sc->codec, r->keys, r->raw, r->chunk_size, err);
 }
 
 /* END's sequence is in its head, which its tag covers; nothing else tells us. */

@@ -80,6 +80,10 @@ int reader_unlock(struct reader *r, struct keyring *ring, struct err *err);
  * data). Starts behind the front header. From one thread at a time. */
 int reader_take(struct reader *r, void *buf, size_t len, struct err *err);
 
+/* In order: the next record as it stands, head parsed, nothing opened, into c->head and
+ * c->record. c->offset is the caller's to set. ERR_DAMAGED, ERR_FAIL. */
+int reader_frame(struct reader *r, struct chunk *c, struct err *err);
+
 /* Whether all bytes were taken (a stream is read once more). 1, 0, -1. */
 int reader_at_end(struct reader *r, struct err *err);
 
@@ -91,8 +95,13 @@ struct reader_place {
     uint8_t type;
 };
 
-/* One record by place (files only); it must be what `place` says, else ERR_DAMAGED. Its
- * plaintext is in sc->chunk->plain until sc is used again. Any thread. */
+/* By place (files only): as reader_frame, and c->offset is set; the record must be what
+ * `place` says, else ERR_DAMAGED. Any thread, with a chunk of its own. */
+int reader_frame_at(const struct reader *r, struct chunk *c,
+                    const struct reader_place *place, struct err *err);
+
+/* As reader_frame_at, and opened. Its plaintext is in sc->chunk->plain until sc is used
+ * again. Any thread. */
 int reader_record(const struct reader *r, struct reader_scratch *sc,
                   const struct reader_place *place, struct err *err);
 

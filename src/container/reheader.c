@@ -99,35 +99,18 @@ static int check_end(const struct chunk *end, const struct chunk *c, uint64_t re
     return 0;
 }
 
-/* Head and body of the next record. */
-static int take(struct reader *r, struct chunk *c, uint64_t seq, struct err *err)
-{
-    c->record.len = 0;
-    if (reader_take(r, c->record.p, RECORD_HEAD_SIZE, err) != 0 ||
-        record_head_parse(c->record.p, r->raw + HEADER_OFF_ID, r->chunk_size, &c->head,
-                          err) != 0)
-        return -1;
-    if (c->head.seq != seq)
-        return err_set(err, ERR_DAMAGED,
-                       "the archive is damaged: record %llu is missing",
-                       (unsigned long long)seq);
-    c->record.len = RECORD_HEAD_SIZE;
-    if (buf_reserve(&c->record, c->head.body_len) != 0)
-        return err_nomem(err);
-    if (reader_take(r, c->record.p + RECORD_HEAD_SIZE, c->head.body_len, err) != 0)
-        return -1;
-    c->record.len += c->head.body_len;
-    return 0;
-}
-
 static int copy_records(struct reader *r, struct chunk *c, struct reader_scratch *sc,
                         reheader_sink_fn *sink, void *ctx, struct err *err)
 {
     c->offset = 0;
     for (uint64_t seq = 0;; seq++) {
         bool end;
-        if (err_stopped(err) != 0 || take(r, c, seq, err) != 0)
+        if (err_stopped(err) != 0 || reader_frame(r, c, err) != 0)
             return -1;
+        if (c->head.seq != seq)
+            return err_set(err, ERR_DAMAGED,
+                           "the archive is damaged: record %llu is missing",
+                           (unsigned long long)seq);
         end = c->head.type == REC_END;
         if ((seq == 0 || end) && authenticate(r, sc, c, err) != 0)
             return -1;

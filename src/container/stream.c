@@ -35,24 +35,6 @@ struct stream {
 
 /* ---- the framing thread ---- */
 
-/* Head and body of the record at s->offset, in order. */
-static int frame_next(struct stream *s, struct chunk *c, struct err *err)
-{
-    struct reader *r = s->r;
-    if (reader_take(r, c->record.p, RECORD_HEAD_SIZE, err) != 0 ||
-        record_head_parse(c->record.p, r->raw + HEADER_OFF_ID, r->chunk_size, &c->head,
-                          err) != 0)
-        return -1;
-    c->record.len = RECORD_HEAD_SIZE;
-    if (buf_reserve(&c->record, c->head.body_len) != 0)
-        return err_nomem(err);
-    if (reader_take(r, c->record.p + RECORD_HEAD_SIZE, c->head.body_len, err) != 0)
-        return -1;
-    c->offset = s->offset;
-    s->offset += RECORD_HEAD_SIZE + c->head.body_len;
-    return 0;
-}
-
 static int frame_all(void *ctx, struct pipe *pipe, struct err *err)
 {
     struct stream *s = ctx;
@@ -60,8 +42,10 @@ static int frame_all(void *ctx, struct pipe *pipe, struct err *err)
         struct chunk *c = pipe_get(pipe);
         if (c == NULL)
             return 0;
-        if (frame_next(s, c, err) != 0)
+        if (reader_frame(s->r, c, err) != 0)
             return -1;
+        c->offset = s->offset;
+        s->offset += c->record.len;
         end = c->head.type == REC_END; /* or claims to be: order_record will tell */
         pipe_put(pipe, c);
     }
@@ -73,29 +57,10 @@ static int frame_all(void *ctx, struct pipe *pipe, struct err *err)
 static int frame_chunk(struct stream *s, struct chunk *c, uint64_t number,
                        struct err *err)
 {
-    struct reader *r = s->r;
-    uint32_t body;
-    uint64_t seq;
-
-    if (index_chunk(s->index, number, &c->offset, &body, &seq, err) != 0)
+    struct reader_place place;
+    if (index_chunk(s->index, number, &place, err) != 0)
         return -1;
-    c->record.len = 0;
-    if (buf_reserve(&c->record, RECORD_HEAD_SIZE + (size_t)body) != 0)
-        return err_nomem(err);
-    size_t len = RECORD_HEAD_SIZE + (size_t)body;
-    ssize_t n =
-        r->io.pread(r->io.ctx, c->record.p, len, r->header_size + c->offset, err);
-    if (n < 0)
-        return -1;
-    if ((size_t)n != len ||
-        record_head_parse(c->record.p, r->raw + HEADER_OFF_ID, r->chunk_size, &c->head,
-                          err) != 0 ||
-        c->head.type != REC_DATA || c->head.seq != seq || c->head.pos != number ||
-        c->head.body_len != body)
-        return err_set(err, ERR_DAMAGED,
-                       "the archive is damaged: chunk %llu is not where its index says",
-                       (unsigned long long)number);
-    return 0;
+    return reader_frame_at(s->r, c, &place, err);
 }
 
 static int frame_plan(void *ctx, struct pipe *pipe, struct err *err)

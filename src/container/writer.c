@@ -1,6 +1,5 @@
 #include "container/writer.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,7 +47,7 @@ struct writer {
     struct buf table;  /* since the last TABLE */
     struct buf root;   /* one table_root for each TABLE */
     uint64_t table_first_chunk, table_first_offset, chunks_written;
-    atomic_uint_least64_t bytes;
+    uint64_t bytes; /* handed to the sink */
 
     struct worker workers[PIPE_WORKERS_MAX];
     void *worker_ptrs[PIPE_WORKERS_MAX];
@@ -61,7 +60,7 @@ static int put_bytes(struct writer *w, const void *p, size_t len, struct err *er
 {
     if (w->sink(w->sink_ctx, p, len, err) != 0)
         return -1;
-    atomic_fetch_add(&w->bytes, len);
+    w->bytes += len;
     return 0;
 }
 
@@ -388,9 +387,7 @@ int writer_finish(struct writer *w, const void *manifest, size_t manifest_len,
     *totals = (struct writer_totals){
         .entries = w->entries,
         .tar_bytes = w->tar_bytes,
-        .chunks = w->chunks_written,
-        .records = w->seq,
-        .bytes = writer_bytes(w),
+        .bytes = w->bytes,
     };
     return 0;
 }
@@ -410,9 +407,4 @@ void writer_free(struct writer *w, struct err *err)
     buf_free(&w->root);
     free(w->raw);
     free(w);
-}
-
-uint64_t writer_bytes(const struct writer *w)
-{
-    return atomic_load(&w->bytes);
 }

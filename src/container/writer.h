@@ -47,7 +47,7 @@ int writer_data(void *w, const void *buf, size_t len, struct err *err);
 int writer_entry(struct writer *w, const struct item *item, struct err *err);
 
 struct writer_totals {
-    uint64_t entries, tar_bytes, chunks, records;
+    uint64_t entries, tar_bytes;
     uint64_t bytes; /* of the whole archive */
 };
 
@@ -60,8 +60,5 @@ int writer_finish(struct writer *w, const void *manifest, size_t manifest_len,
  * pipeline failed by itself, its error is the one in *err afterwards (unless err has
  * one). */
 void writer_free(struct writer *w, struct err *err);
-
-/* Bytes handed to the sink so far; any thread. */
-uint64_t writer_bytes(const struct writer *w);
 
 #endif

@@ -21,8 +21,6 @@
 #include "store/output.h"
 #include "store/place.h"
 
-#define BLOCK 4096u
-
 struct backup {
     const struct job *job;
     const struct backup_opts *opts;
@@ -47,36 +45,13 @@ struct backup {
 
 /* ---- one entry ---- */
 
-static void count(struct manifest_totals *t, const struct item *item)
-{
-    t->entries++;
-    t->bytes += item->size;
-    t->stored += item->stored;
-    t->disk_bytes += (item->stored + BLOCK - 1) / BLOCK * BLOCK;
-    switch (item->type) {
-    case ITEM_FILE:
-        t->files++;
-        break;
-    case ITEM_DIR:
-        t->dirs++;
-        t->disk_bytes += BLOCK;
-        break;
-    case ITEM_SYMLINK:
-    case ITEM_HARDLINK:
-        t->links++;
-        break;
-    default:
-        t->others++;
-    }
-}
-
 static int store_entry(void *ctx, struct entry *e, int fd, struct err *err)
 {
     struct backup *b = ctx;
     if (writer_mark(b->writer, err) != 0 || tarout_entry(b->tar, e, fd, err) != 0 ||
         writer_entry(b->writer, &e->item, err) != 0)
         return -1;
-    count(&b->totals, &e->item);
+    manifest_count(&b->totals, &e->item);
     return 0;
 }
 
@@ -85,7 +60,7 @@ static int count_entry(void *ctx, struct entry *e, int fd, struct err *err)
     struct backup *b = ctx;
     (void)fd, (void)err;
     e->item.stored = e->item.size;
-    count(&b->totals, &e->item);
+    manifest_count(&b->totals, &e->item);
     return 0;
 }
 
@@ -137,7 +112,7 @@ static int open_key(struct backup *b, struct err *err)
     if (passphrase_get(&job->passphrase, &b->pass, err) != 0 ||
         keyring_new(&b->ring, b->pass.bytes, b->pass.len, &job->kdf_limits, err) != 0)
         return -1;
-    if (output_dir(b->out) >= 0) {
+    if (!output_is_stream(b->out)) {
         char *path = strdup(output_path(b->out));
         if (path == NULL)
             return err_nomem(err);

@@ -1,23 +1,21 @@
 /*
- * The items of an archive file, one after another through its index, and the rules that
- * bind them: the first is ".", paths ascend, the tar bytes of one begin where those of
- * the last ended, and there are as many as END says. A full read checks them against
- * the tar itself (job/unpack); who reads only a part has these.
+ * The items of an archive file, one after another through its index, under the rules of
+ * job/itemrules.h. A full read checks them against the tar itself (job/unpack); who
+ * reads only a part has these.
  */
 #ifndef JOB_ITEMS_H
 #define JOB_ITEMS_H
 
 #include "container/index.h"
 #include "format/item.h"
-#include "util/buf.h"
+#include "job/itemrules.h"
 #include "util/err.h"
 
 struct items {
     struct index *index;
     const uint8_t *p; /* the ENTRIES at hand */
     size_t len, off;
-    uint64_t count, next_offset;
-    struct buf last_path; /* NUL-terminated */
+    struct itemrules rules;
 };
 
 /* Begin, or begin again, at the first item. `index` is borrowed; nobody else may use it

@@ -1,7 +1,6 @@
 #include "job/opened.h"
 
 #include <stdatomic.h>
-#include <string.h>
 
 #include "util/utc.h"
 
@@ -22,10 +21,7 @@ int opened_open(struct opened *o, const char *path, bool writable, struct err *e
 
 int opened_unlock(struct opened *o, const struct job *job, struct err *err)
 {
-    struct passphrase_opts from = job->passphrase;
-    from.stdin_is_archive = strcmp(input_path(o->in), "standard input") == 0;
-    from.confirm = false;
-    if (passphrase_get(&from, &o->pass, err) != 0 ||
+    if (passphrase_get(&job->passphrase, &o->pass, err) != 0 ||
         keyring_new(&o->ring, o->pass.bytes, o->pass.len, &job->kdf_limits, err) != 0)
         return -1;
     struct err why = {0};

@@ -9,8 +9,6 @@
 #include "job/items.h"
 #include "util/path.h"
 
-#define BLOCK 4096u
-
 /* Tar bytes [off, off + len) to be read; neighbours are one range. */
 struct range {
     uint64_t off, len;
@@ -23,7 +21,7 @@ struct partial {
     size_t nranges, ranges_cap;
     struct fetched_set *fetched;
     size_t nfetched;
-    uint64_t entries, stored, disk_bytes;
+    struct manifest_totals totals;
 
     /* While reading: the framing thread. */
     size_t plan_range;
@@ -89,15 +87,6 @@ static int add_range(struct partial *p, uint64_t off, uint64_t len, bool own,
     return 0;
 }
 
-static void count(struct partial *p, const struct item *item)
-{
-    p->entries++;
-    p->stored += item->stored;
-    p->disk_bytes += (item->stored + BLOCK - 1) / BLOCK * BLOCK;
-    if (item->type == ITEM_DIR)
-        p->disk_bytes += BLOCK;
-}
-
 static int add_fetched(struct partial *p, const struct item *link, struct err *err)
 {
     if (fetched_add(p->fetched, link, p->nranges, err) != 0)
@@ -109,7 +98,7 @@ static int add_fetched(struct partial *p, const struct item *link, struct err *e
 /* Add what a selected item needs to be read. */
 static int add_item(struct partial *p, const struct item *item, struct err *err)
 {
-    count(p, item);
+    manifest_count(&p->totals, item);
     if (!needs_primary(p, item))
         return add_range(p, item->tar_offset, item->tar_length, false, err);
     const struct fetched *f = fetched_find(p->fetched, item->link);
@@ -142,7 +131,7 @@ static int fill_fetched(struct partial *p, struct err *err)
         f->item = b.p;
         f->item_len = b.len;
         p->ranges[f->range].len = item.tar_length;
-        count(p, &item);
+        manifest_count(&p->totals, &item);
         missing--;
     }
     if (more < 0)
@@ -181,12 +170,9 @@ fail:
     return -1;
 }
 
-void partial_totals(const struct partial *p, uint64_t *entries, uint64_t *stored,
-                    uint64_t *disk_bytes)
+const struct manifest_totals *partial_totals(const struct partial *p)
 {
-    *entries = p->entries;
-    *stored = p->stored;
-    *disk_bytes = p->disk_bytes;
+    return &p->totals;
 }
 
 void partial_free(struct partial *p)

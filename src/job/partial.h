@@ -24,10 +24,8 @@ struct partial;
 int partial_plan(struct partial **p, struct opened *o, struct select *select,
                  struct err *err);
 
-/* What the plan adds up to: entries, stored content bytes, bytes of disk a restore
- * needs. */
-void partial_totals(const struct partial *p, uint64_t *entries, uint64_t *stored,
-                    uint64_t *disk_bytes);
+/* What the plan adds up to, as manifest_count counts. */
+const struct manifest_totals *partial_totals(const struct partial *p);
 
 /* Once: read and hand over, each entry checked against its item: path, type, mode,
  * size, link. */

@@ -7,31 +7,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "container/reader.h"
+#include "job/opened.h"
 #include "store/archives.h"
-#include "store/input.h"
 #include "util/buf.h"
 
 /* Try one archive. Its error, if any, says which kind of failure it was. */
 static int try_one(const char *path, struct keyring *ring, struct unlocked *u,
                    struct err *err)
 {
-    struct input *in = NULL;
-    struct reader *r = NULL;
+    struct opened o;
     int rc = -1;
-
-    if (input_open(&in, path, false, err) != 0)
-        return -1;
-    struct reader_io io = {.read = input_read,
-                           .pread = input_size(in) >= 0 ? input_pread : NULL,
-                           .ctx = in,
-                           .size = input_size(in)};
-    if (reader_open(&r, &io, err) == 0 && reader_unlock(r, ring, err) == 0) {
-        *u = r->unlocked;
+    if (opened_open(&o, path, false, err) == 0 &&
+        reader_unlock(o.reader, ring, err) == 0) {
+        *u = o.reader->unlocked;
         rc = 0;
     }
-    reader_free(r);
-    input_free(in);
+    opened_close(&o);
     return rc;
 }
 

@@ -8,6 +8,7 @@
 #include "job/opened.h"
 #include "job/strength.h"
 #include "secret/secret.h"
+#include "store/archives.h"
 #include "store/output.h"
 #include "util/random.h"
 
@@ -28,10 +29,7 @@ static bool needs_new(const struct rekey *k)
 
 static int get_new(struct rekey *k, struct err *err)
 {
-    struct passphrase_opts from = k->opts->new_passphrase;
-    from.stdin_is_archive =
-        k->job->passphrase.stdin_is_archive || strcmp(k->opts->archive, "-") == 0;
-    if (passphrase_get(&from, &k->pass, err) != 0 ||
+    if (passphrase_get(&k->opts->new_passphrase, &k->pass, err) != 0 ||
         strength_check(&k->pass, k->opts->allow_weak, err) != 0)
         return -1;
     return keyring_new(&k->ring, k->pass.bytes, k->pass.len, &k->job->kdf_limits, err);
@@ -141,6 +139,15 @@ static int in_place(struct rekey *k, bool *healed, struct err *err)
              "`pmm-seal rekey --heal` with the one that opens it");
 }
 
+/* The name of the copy where only a directory was given. */
+static const char *copy_name(const struct rekey *k)
+{
+    const char *archive = k->opts->archive, *slash = strrchr(archive, '/');
+    if (strcmp(archive, "-") == 0)
+        return "rekeyed" ARCHIVES_SUFFIX;
+    return slash != NULL ? slash + 1 : archive;
+}
+
 static int into_copy(struct rekey *k, struct err *err)
 {
     struct output *out = NULL;
@@ -151,10 +158,11 @@ static int into_copy(struct rekey *k, struct err *err)
         return -1;
     }
     if (build(k, err) == 0 &&
-        output_open(&out, k->opts->output, "rekeyed.pmmseal", k->opts->force, err) ==
-            0 &&
+        output_open(&out, k->opts->output, copy_name(k), k->opts->force, err) == 0 &&
         reheader_copy(k->o.reader, k->raw, output_write, out, err) == 0)
         rc = output_commit(out, err);
+    if (rc == 0)
+        report_text(k->job->report, "archive", output_path(out));
     output_free(out);
     return rc;
 }
@@ -177,7 +185,8 @@ static int run(struct rekey *k, struct err *err)
         return -1;
     if ((output == NULL ? in_place(k, &healed, err) : into_copy(k, err)) != 0)
         return -1;
-    report_text(job->report, "archive", output != NULL ? output : input_path(k->o.in));
+    if (output == NULL)
+        report_text(job->report, "archive", input_path(k->o.in));
     report_text(job->report, "action", names[k->opts->action]);
     report_u64(job->report, "generation", k->header.generation);
     report_u64(job->report, "slots", passphrase_slots(&k->header));

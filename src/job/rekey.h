@@ -3,7 +3,7 @@
  * headers. The data is untouched. Whoever held the old passphrase and has an old copy
  * of the archive can still read it: see docs/THREAT-MODEL.md.
  *
- * Facts: archive, action, generation, slots, healed (bool).
+ * Facts: archive (the one that was written), action, generation, slots, healed (bool).
  */
 #ifndef JOB_REKEY_H
 #define JOB_REKEY_H
@@ -27,7 +27,8 @@ struct rekey_opts {
     struct passphrase_opts new_passphrase; /* CHANGE and ADD */
     bool allow_weak;
     struct kdf_cost cost; /* of the new slot */
-    const char *output;   /* NULL: in place; else a copy to this file or "-" */
+    const char *output;   /* NULL: in place; else a copy to this file, to "-", or into
+                             this directory under the archive's own name */
     bool force;           /* overwrite output */
 };
 

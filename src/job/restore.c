@@ -76,27 +76,22 @@ static int open_archive(struct restore *r, struct err *err)
     return r->place == NULL ? 0 : place_check_paths(r->place, paths, n, err);
 }
 
-static int need(const struct restore *r, uint64_t *bytes, uint64_t *inodes)
+/* What will be written, or NULL for a stream: its totals come at its end. */
+static const struct manifest_totals *planned(const struct restore *r)
 {
-    uint64_t stored;
-    if (r->parts != NULL) {
-        partial_totals(r->parts, inodes, &stored, bytes);
-    } else if (r->o.have_manifest) {
-        *bytes = r->o.manifest.totals.disk_bytes;
-        *inodes = r->o.manifest.totals.entries;
-    } else {
-        return 0; /* a stream: its totals come at its end */
-    }
-    *bytes += SPARE_BYTES + *inodes * ITEM_BYTES;
-    *inodes += SPARE_INODES;
-    return 1;
+    if (r->parts != NULL)
+        return partial_totals(r->parts);
+    return r->o.have_manifest ? &r->o.manifest.totals : NULL;
 }
 
 static int check_space(struct restore *r, struct err *err)
 {
-    uint64_t bytes, inodes, free_bytes, free_inodes;
-    if (r->opts->ignore_space || !need(r, &bytes, &inodes))
+    const struct manifest_totals *t = planned(r);
+    uint64_t free_bytes, free_inodes;
+    if (r->opts->ignore_space || t == NULL)
         return 0;
+    uint64_t bytes = t->disk_bytes + SPARE_BYTES + t->entries * ITEM_BYTES;
+    uint64_t inodes = t->entries + SPARE_INODES;
     if (place_space(r->place, &free_bytes, &free_inodes, err) != 0)
         return -1;
     if (bytes > free_bytes)
@@ -134,12 +129,9 @@ static int open_extract(struct restore *r, struct err *err)
 
 static void progress(struct restore *r, const char *phase)
 {
-    uint64_t entries, stored, disk;
     opened_progress(&r->o, r->job, phase);
-    if (r->parts == NULL)
-        return;
-    partial_totals(r->parts, &entries, &stored, &disk);
-    atomic_store(&r->job->progress->total, stored);
+    if (r->parts != NULL)
+        atomic_store(&r->job->progress->total, partial_totals(r->parts)->stored);
 }
 
 static int unpack(struct restore *r, const struct unpack_sink *sink, struct err *err)
@@ -186,12 +178,9 @@ static void facts(const struct restore *r)
         report_u64(rep, "proven", x->proven);
         report_u64(rep, "proven_cached", x->proven_cached);
     } else {
-        uint64_t entries = r->o.manifest.totals.entries;
-        uint64_t stored = r->o.manifest.totals.stored, disk;
-        if (r->parts != NULL)
-            partial_totals(r->parts, &entries, &stored, &disk);
-        report_u64(rep, "entries", entries);
-        report_u64(rep, "bytes", stored);
+        const struct manifest_totals *t = planned(r);
+        report_u64(rep, "entries", t->entries);
+        report_u64(rep, "bytes", t->stored);
     }
 }
 

@@ -4,7 +4,7 @@
 
 #include "archive/tarin.h"
 #include "container/stream.h"
-#include "util/path.h"
+#include "job/itemrules.h"
 
 /* A queue of encoded items. Items and tar entries come in the same order, but a piece
  * of ENTRIES comes some chunks after the entries it lists, or, at a chunk's edge, just
@@ -20,12 +20,11 @@ struct unpack {
     const struct unpack_sink *sink;
     struct stream *stream;
     struct tarin *tar;
-    struct queue want;    /* from ENTRIES */
-    struct queue seen;    /* from the tar */
-    uint64_t next_offset; /* where the next item's tar bytes must begin */
-    uint64_t tar_bytes;   /* pulled so far */
-    uint64_t zeros_from;  /* from here on only zeros were pulled */
-    struct buf last_path; /* of the last entry, NUL-terminated */
+    struct queue want;   /* from ENTRIES */
+    struct queue seen;   /* from the tar */
+    uint64_t tar_bytes;  /* pulled so far */
+    uint64_t zeros_from; /* from here on only zeros were pulled */
+    struct itemrules rules;
 };
 
 /* ---- items against the tar ---- */
@@ -69,10 +68,8 @@ static int match(struct unpack *u, struct err *err)
                 err, ERR_DAMAGED,
                 "the archive contradicts itself: %s is not what its index says",
                 seen.path);
-        if (want.tar_offset != u->next_offset)
-            return err_set(err, ERR_DAMAGED, "the archive contradicts itself before %s",
-                           want.path);
-        u->next_offset = want.tar_offset + want.tar_length;
+        if (itemrules_tile(&u->rules, &want, err) != 0)
+            return -1;
         if (u->sink->item != NULL && u->sink->item(u->sink->ctx, &want, err) != 0)
             return -1;
         queue_drop(&u->want, want_len);
@@ -187,17 +184,6 @@ int unpack_entry(struct tarin *tar, const struct entry *e,
     return sink->end != NULL ? sink->end(sink->ctx, err) : 0;
 }
 
-/* Each path once, depth first, in byte order: as written, or it is not ours. */
-static int check_order(struct unpack *u, const char *path, struct err *err)
-{
-    bool first = u->last_path.len == 0;
-    if (first ? strcmp(path, ".") != 0 : path_cmp((char *)u->last_path.p, path) >= 0)
-        return err_set(err, ERR_DAMAGED,
-                       "the archive contradicts itself: %s is out of order", path);
-    u->last_path.len = 0;
-    return buf_add(&u->last_path, path, strlen(path) + 1) == 0 ? 0 : err_nomem(err);
-}
-
 static int wanted(struct unpack *u, const struct entry *e, bool *yes, struct err *err)
 {
     *yes = true;
@@ -220,7 +206,7 @@ static int one_entry(struct unpack *u, const struct entry *e, struct err *err)
 {
     static const struct unpack_sink nowhere;
     bool yes;
-    if (err_stopped(err) != 0 || check_order(u, e->item.path, err) != 0 ||
+    if (err_stopped(err) != 0 || itemrules_path(&u->rules, e->item.path, err) != 0 ||
         wanted(u, e, &yes, err) != 0)
         return -1;
     if (item_encode(&e->item, &u->seen.b, err) != 0 || match(u, err) != 0)
@@ -243,9 +229,7 @@ static int finish(struct unpack *u, struct err *err)
             err, ERR_DAMAGED,
             "the archive contradicts itself: its tar and its index do not list "
             "the same entries");
-    if (u->last_path.len == 0)
-        return err_set(err, ERR_DAMAGED, "the archive is damaged: it has no entry");
-    if (u->zeros_from > u->next_offset || u->tar_bytes < u->next_offset + TAR_END_SIZE)
+    if (u->zeros_from > u->rules.next_offset)
         return err_set(
             err, ERR_DAMAGED,
             "the archive contradicts itself: its tar does not end where it should");
@@ -268,7 +252,7 @@ int unpack_all(struct opened *o, const struct job *job, struct select *select,
     if (more != 0 || finish(&u, err) != 0)
         goto out;
     o->end = *stream_end(u.stream);
-    if (opened_check_totals(o, err) != 0)
+    if (itemrules_end(&u.rules, &o->end, err) != 0 || opened_check_totals(o, err) != 0)
         goto out;
     if (select != NULL && select_check_met(select, err) != 0)
         goto out;
@@ -278,6 +262,6 @@ out:
     stream_close(u.stream, err);
     buf_free(&u.want.b);
     buf_free(&u.seen.b);
-    buf_free(&u.last_path);
+    itemrules_free(&u.rules);
     return rc;
 }

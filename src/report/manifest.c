@@ -9,6 +9,8 @@
 #include "report/json.h"
 #include "util/utc.h"
 
+#define DISK_BLOCK 4096u /* what file systems round up to */
+
 #define MANIFEST_FORMAT 1
 #define MANIFEST_ORDER  "depth-first"
 
@@ -26,6 +28,29 @@ static const struct total totals[] = {
     TOTAL(bytes),   TOTAL(stored), TOTAL(disk_bytes), TOTAL(tar_bytes), TOTAL(warnings),
 };
 #define NTOTALS (sizeof totals / sizeof totals[0])
+
+void manifest_count(struct manifest_totals *t, const struct item *item)
+{
+    t->entries++;
+    t->bytes += item->size;
+    t->stored += item->stored;
+    t->disk_bytes += (item->stored + DISK_BLOCK - 1) / DISK_BLOCK * DISK_BLOCK;
+    switch (item->type) {
+    case ITEM_FILE:
+        t->files++;
+        break;
+    case ITEM_DIR:
+        t->dirs++;
+        t->disk_bytes += DISK_BLOCK;
+        break;
+    case ITEM_SYMLINK:
+    case ITEM_HARDLINK:
+        t->links++;
+        break;
+    default:
+        t->others++;
+    }
+}
 
 static int set_time(json_t *obj, const char *key, int64_t t)
 {

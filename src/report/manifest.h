@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "format/item.h"
 #include "report/report.h"
 #include "util/buf.h"
 #include "util/err.h"
@@ -37,6 +38,9 @@ struct manifest {
     struct manifest_totals totals;
     void *priv; /* parsed: the JSON itself, for manifest_warnings */
 };
+
+/* Count one entry: all totals but tar_bytes and warnings. */
+void manifest_count(struct manifest_totals *t, const struct item *item);
 
 /* Append the JSON to `out`; for a final one, the warnings of `report`, as many as keep
  * it under `max` bytes. Returns 0, or -1 with ERR_FAIL. */

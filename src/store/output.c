@@ -264,9 +264,9 @@ const char *output_path(const struct output *o)
     return o->path;
 }
 
-int output_dir(const struct output *o)
+bool output_is_stream(const struct output *o)
 {
-    return o->dirfd;
+    return o->dirfd < 0;
 }
 
 void output_identity(const struct output *o, dev_t *dev, ino_t *ino)
@@ -291,11 +291,6 @@ int output_write(void *ctx, const void *buf, size_t len, struct err *err)
     if (errno == ENOSPC || errno == EDQUOT)
         err_hint(err, "make room there, or write to another place (-o)");
     return -1;
-}
-
-uint64_t output_bytes(const struct output *o)
-{
-    return o->bytes;
 }
 
 /* Give the temporary file its name. */
@@ -364,7 +359,7 @@ int output_commit(struct output *o, struct err *err)
 {
     int r = err_stopped(err);
     if (r == 0)
-        r = o->dirfd >= 0 ? commit_file(o, err) : commit_stream(o, err);
+        r = output_is_stream(o) ? commit_stream(o, err) : commit_file(o, err);
     discard(o);
     return r;
 }

@@ -30,9 +30,8 @@ int output_open(struct output **o, const char *target, const char *auto_name,
 /* The final path ("-" for stdout); a numbered one may change at commit. Owned by o. */
 const char *output_path(const struct output *o);
 
-/* The directory that will hold the file (an open descriptor owned by o), or -1 for a
- * stream. */
-int output_dir(const struct output *o);
+/* Whether the bytes go to a stream or device, which keeps no archives side by side. */
+bool output_is_stream(const struct output *o);
 
 /* Device and inode of the file being written, so that a walk can pass over it (stdout
  * too, if that is a regular file); 0,0 for a stream. */
@@ -40,9 +39,6 @@ void output_identity(const struct output *o, dev_t *dev, ino_t *ino);
 
 /* Append. ERR_FAIL for a full disk ("no space left", hint) and the like. */
 int output_write(void *o, const void *buf, size_t len, struct err *err);
-
-/* Bytes written so far. */
-uint64_t output_bytes(const struct output *o);
 
 /* Make it final: sync, rename (link-like: without `force`, a file that appeared
  * meanwhile is not overwritten: renameat2 RENAME_NOREPLACE, or link+unlink), sync the

@@ -77,6 +77,10 @@ same_data() {
     expect 0 seal verify --passphrase-file "$T/other" "$T/copy"
     expect 4 verify "$T/copy"
     expect 7 rekey --new-passphrase-file "$T/other" -o "$T/copy" "$T/a.pmmseal"
+    mkdir "$T/into"
+    expect 0 rekey --new-passphrase-file "$T/other" -o "$T/into/" "$T/a.pmmseal"
+    grep -qF "$T/into/a.pmmseal: the passphrase was changed" "$T/said.out"
+    expect 0 seal verify --passphrase-file "$T/other" "$T/into/a.pmmseal"
     expect_sh 0 'cat "$T/a.pmmseal" | rekey -q --new-passphrase-file "$T/other" -o - - >"$T/copy2"'
     same_data "$T/copy2"
     expect 0 seal verify --passphrase-file "$T/other" "$T/copy2"

@@ -102,7 +102,9 @@ static int extra(struct compare *c, struct err *err)
     c->pending = NULL;
     if (type == DT_SOCK)
         return 0;
-    if (c->opts.excludes == NULL || !glob_match(c->opts.excludes, path, type == DT_DIR))
+    bool is_dir = type == DT_DIR;
+    if ((c->opts.excludes == NULL || !glob_match(c->opts.excludes, path, is_dir)) &&
+        (c->opts.defaults == NULL || !glob_match(c->opts.defaults, path, is_dir)))
         differs(c, path, "extra");
     return 0;
 }

@@ -21,6 +21,7 @@ typedef void compare_fn(void *ctx, const char *path, const char *what);
 struct compare_opts {
     bool ignore_owner;        /* --no-owner */
     struct globset *excludes; /* paths not to be called "extra", or NULL */
+    struct globset *defaults; /* the same */
     bool partial;             /* entries are a selection: "extra" is not looked for */
 };
 

@@ -309,12 +309,40 @@ static int visit_dir(struct walk *w, int dirfd, const char *name,
 
 /* ---- the walk ---- */
 
-static bool excluded(struct walk *w, bool is_dir)
+/* Bytes of the file `name`, or of all files below the directory of that name. */
+static uint64_t bytes_of(int dirfd, const char *name, bool is_dir)
 {
-    if (w->opts->excludes == NULL || !glob_match(w->opts->excludes, path_of(w), is_dir))
-        return false;
-    w->counts->excluded++;
-    return true;
+    atomic_uint_least64_t bytes = 0;
+    atomic_bool never = false;
+    struct stat st;
+    if (!is_dir) {
+        if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
+            return 0;
+        uint64_t size = (uint64_t)st.st_size, allocated = (uint64_t)st.st_blocks * 512;
+        return size < allocated ? size : allocated;
+    }
+    int fd = open_quiet(dirfd, name, OPEN_DIR);
+    if (fd < 0)
+        return 0;
+    (void)walk_estimate(fd, &(struct walk_opts){.one_file_system = true}, &bytes,
+                        &never);
+    close(fd);
+    return bytes;
+}
+
+static bool excluded(struct walk *w, const char *name, bool is_dir)
+{
+    const struct walk_opts *o = w->opts;
+    if (o->excludes != NULL && glob_match(o->excludes, path_of(w), is_dir)) {
+        w->counts->excluded++;
+        return true;
+    }
+    if (o->defaults != NULL && glob_match(o->defaults, path_of(w), is_dir)) {
+        w->counts->defaults++;
+        w->counts->saved += bytes_of(dirstack_top(&w->dirs)->fd, name, is_dir);
+        return true;
+    }
+    return false;
 }
 
 static int visit_type(struct walk *w, int dirfd, const char *name,
@@ -348,16 +376,16 @@ static int visit(struct walk *w, const char *name, uint8_t dtype, struct err *er
 {
     int dirfd = dirstack_top(&w->dirs)->fd;
     struct stat st;
-    if (dtype != DT_UNKNOWN && excluded(w, dtype == DT_DIR))
+    if (dtype != DT_UNKNOWN && excluded(w, name, dtype == DT_DIR))
         return 0;
     if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
         int sys = errno;
-        if (dtype == DT_UNKNOWN && excluded(w, false))
+        if (dtype == DT_UNKNOWN && excluded(w, name, false))
             return 0;
         errno = sys;
         return missed(w, "file-unreadable", "cannot be looked at", err);
     }
-    if (dtype == DT_UNKNOWN && excluded(w, S_ISDIR(st.st_mode)))
+    if (dtype == DT_UNKNOWN && excluded(w, name, S_ISDIR(st.st_mode)))
         return 0;
     if (strlen(path_of(w)) >= PATH_BYTES_MAX) {
         notice(w->notices, NOTICE_WARNING, "name-too-long", path_of(w),
@@ -496,7 +524,9 @@ static void estimate_name(struct estimate *s, const char *name)
     }
     if (is_skipped(s->opts, &st) ||
         (s->opts->excludes != NULL &&
-         glob_excludes(s->opts->excludes, path, S_ISDIR(st.st_mode))))
+         glob_excludes(s->opts->excludes, path, S_ISDIR(st.st_mode))) ||
+        (s->opts->defaults != NULL &&
+         glob_excludes(s->opts->defaults, path, S_ISDIR(st.st_mode))))
         return;
     if (S_ISREG(st.st_mode))
         estimate_file(s, dirfd, name, &st);

@@ -24,6 +24,8 @@
 
 struct walk_opts {
     struct globset *excludes;  /* or NULL */
+    struct globset *defaults;  /* left out as well, and what that saves is counted; or
+                                  NULL */
     const struct names *names; /* for item.user and item.group; or NULL */
     bool one_file_system; /* -x: the mount point's directory is kept, its content not */
     dev_t skip_dev;       /* the archive being written: passed over silently */
@@ -32,7 +34,9 @@ struct walk_opts {
 
 struct walk_counts {
     uint64_t entries;  /* handed over */
-    uint64_t excluded; /* matched a pattern (what lies below not counted) */
+    uint64_t excluded; /* matched one of `excludes` (what lies below not counted) */
+    uint64_t defaults; /* matched one of `defaults` only ... */
+    uint64_t saved;    /* ... and bytes of the files among them and below them */
     uint64_t sockets;  /* skipped */
     uint64_t mounts;   /* directories below the root on which something is mounted */
 };

@@ -45,6 +45,7 @@ int cmd_diff_run(struct run *r, struct err *err)
         .directory = o->place,
         .ignore_owner = o->no_owner,
         .excludes = o->excludes,
+        .no_defaults = o->no_default_excludes,
         .fn = on_difference,
         .fn_ctx = r,
     };

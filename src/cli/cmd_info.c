@@ -5,7 +5,14 @@
 
 int cmd_info_run(struct run *r, struct err *err)
 {
-    return info_run(&r->job, r->opts->archive, r->opts->passphrase_given, err);
+    const struct options *o = r->opts;
+    struct buf content = {0};
+    bool use_key = o->passphrase_given || o->attached != NULL;
+    int rc = info_run(&r->job, o->archive, use_key, o->attached, &content, err);
+    if (rc == 0 && fwrite(content.p, 1, content.len, r->out) != content.len)
+        rc = err_sys(err, ERR_FAIL, "cannot write to standard output");
+    buf_free(&content);
+    return rc;
 }
 
 void cmd_info_print(const struct run *r)
@@ -38,6 +45,9 @@ void cmd_info_print(const struct run *r)
         {"name", "name", SUMMARY_TEXT},
         {"source", "source", SUMMARY_TEXT},
         {"created", "created", SUMMARY_TEXT},
+        {"volume", "volume", SUMMARY_TEXT},
+        {"servers", "state", SUMMARY_TEXT},
+        {"system id", "postgresql_system_id", SUMMARY_TEXT},
         {"finished", "finished", SUMMARY_TEXT},
         {"level", "level", SUMMARY_NUMBER},
         {"entries", "entries", SUMMARY_NUMBER},
@@ -53,7 +63,12 @@ void cmd_info_print(const struct run *r)
         {"chunks", "chunks", SUMMARY_NUMBER},
         {"carried", "carried", SUMMARY_NUMBER},
     };
+    if (r->opts->attached != NULL)
+        return;
     summary_table(r, rows, sizeof rows / sizeof rows[0]);
+    summary_list(r, "environment", "environment");
+    summary_list(r, "needed", "needed files");
+    summary_list(r, "attached", "attached");
     if (!r->opts->passphrase_given)
         fputs(
             "(not authenticated; with a passphrase option this also tells when, whence "

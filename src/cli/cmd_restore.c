@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "cli/nextsteps.h"
 #include "cli/summary.h"
 #include "job/restore.h"
 
@@ -19,6 +20,9 @@ int cmd_restore_run(struct run *r, struct err *err)
         .gid = o->gid,
         .read_back = !o->no_read_back,
         .ignore_space = o->ignore_space,
+        .target_version = o->target_version,
+        .force_version = o->force_version,
+        .pause = {.services = o->stop_services, .all = true},
         .dry_run = o->dry_run,
     };
     return restore_run(&r->job, &job, err);
@@ -51,6 +55,8 @@ void cmd_restore_print(const struct run *r)
     summary_amount(r);
     summary_speed(r);
     summary_warnings(r);
-    if (!dry)
-        print_proof(r);
+    if (dry)
+        return;
+    print_proof(r);
+    nextsteps_print(r);
 }

@@ -223,6 +223,13 @@ static int check(const struct options *o, struct err *err)
     if ((o->remove || o->heal) && has_source(&o->new_source))
         return err_set(err, ERR_USAGE, "--%s needs no new passphrase",
                        o->remove ? "remove" : "heal");
+    if (o->stop_services && (o->before != NULL || o->after != NULL))
+        return err_set(err, ERR_USAGE,
+                       "--stop-services does what --before and --after would do");
+    if (o->command == COMMAND_RESTORE && o->stop_services && !o->replace)
+        return err_set(err, ERR_USAGE,
+                       "--stop-services: the volume of a running server has content, "
+                       "say --replace as well");
     if (o->command == COMMAND_REKEY && o->force && o->output == NULL)
         return err_set(err, ERR_USAGE, "rekey: --force goes with --output only");
     return 0;
@@ -232,6 +239,8 @@ static void finish(struct options *o)
 {
     if (o->command == COMMAND_BACKUP && o->output == NULL)
         o->output = "-"; /* as age does; a terminal is refused later */
+    if (!o->stall_given && (o->stop_services || o->before || o->after))
+        o->stall = 600;
     if (o->command == COMMAND_RESTORE && o->no_owner)
         o->owner = EXTRACT_OWNER_CALLER;
     if (o->progress == PROGRESS_AUTO && (o->quiet || o->json))
@@ -304,9 +313,12 @@ void options_free(struct options *o)
 {
     glob_free(o->excludes);
     free(o->accept);
+    free(o->add_files);
+    free(o->attach_files);
 }
 
 bool options_to_stdout(const struct options *o)
 {
-    return !o->dry_run && o->output != NULL && strcmp(o->output, "-") == 0;
+    return !o->dry_run && !o->show_excludes && o->output != NULL &&
+           strcmp(o->output, "-") == 0;
 }

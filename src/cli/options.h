@@ -62,9 +62,19 @@ struct options {
     int level;                /* default 3 */
     struct globset *excludes; /* NULL: none; diff has it too */
     bool one_file_system;
-    bool new_passphrase;                  /* --new-passphrase */
-    bool dry_run;                         /* restore has it too */
+    bool new_passphrase; /* --new-passphrase */
+    bool dry_run;        /* restore has it too */
+    bool show_excludes;
     bool no_default_excludes, allow_live; /* without effect on what is no PMM volume */
+    const char **add_files, **attach_files; /* NULL-ended, or NULL */
+    size_t nadd, nattach;
+    bool env_values;
+
+    /* backup, restore */
+    bool stop_services;
+    const char *before, *after;
+    unsigned stall; /* seconds; default 600 when services are stopped, else 0 */
+    bool stall_given;
 
     /* restore */
     bool replace;
@@ -74,6 +84,11 @@ struct options {
     bool no_owner; /* diff: owners are not compared */
     bool no_read_back;
     bool ignore_space;
+    const char *target_version;
+    bool force_version;
+
+    /* info */
+    const char *attached;
 
     /* list */
     bool list_long, nul;

@@ -1,6 +1,8 @@
 #include "cli/summary.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "cli/human.h"
 #include "cli/text.h"
@@ -41,6 +43,21 @@ void summary_table(const struct run *r, const struct summary_row *rows, size_t n
         fprintf(r->out, "%-16s", rows[i].label);
         put_value(r, &rows[i]);
         fputc('\n', r->out);
+    }
+}
+
+void summary_list(const struct run *r, const char *key, const char *label)
+{
+    const char *text = report_get_text(r->report, key);
+    while (text != NULL && *text != '\0') {
+        size_t n = strcspn(text, "\n");
+        char *line = strndup(text, n);
+        fprintf(r->out, "%-16s", label);
+        text_put(r->out, line != NULL ? line : "?");
+        fputc('\n', r->out);
+        free(line);
+        label = "";
+        text += n + (text[n] == '\n');
     }
 }
 

@@ -20,6 +20,10 @@ struct summary_row {
 /* A line "label  value" for each row whose fact is there. */
 void summary_table(const struct run *r, const struct summary_row *rows, size_t n);
 
+/* The lines of the text fact `key`, each on a line of its own, the first behind
+ * `label`; nothing where there is none. */
+void summary_list(const struct run *r, const char *key, const char *label);
+
 /* The text fact `key`, escaped; "?" where there is none. */
 void summary_text(const struct run *r, const char *key);
 

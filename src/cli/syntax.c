@@ -34,6 +34,7 @@ enum command syntax_find(const char *name)
 
 #define BACKUP  (1u << COMMAND_BACKUP)
 #define LIST    (1u << COMMAND_LIST)
+#define INFO    (1u << COMMAND_INFO)
 #define RESTORE (1u << COMMAND_RESTORE)
 #define DIFF    (1u << COMMAND_DIFF)
 #define REKEY   (1u << COMMAND_REKEY)
@@ -63,10 +64,36 @@ const struct syntax_option syntax_options[] = {
      "do not descend into other mounted file systems"},
     {"level", 0, SYNTAX_VALUE, BACKUP, 0, values_level, "auto|1..19",
      "compression, more is smaller and slower (auto: 3)"},
+    {"no-default-excludes", 0, SYNTAX_FLAG, DIFF, AT(no_default_excludes), NULL, NULL,
+     "tell also of what a backup leaves out by default"},
     {"no-default-excludes", 0, SYNTAX_FLAG, BACKUP, AT(no_default_excludes), NULL, NULL,
      "leave nothing out unasked; no effect on what is no PMM volume"},
+    {"show-excludes", 0, SYNTAX_FLAG, BACKUP, AT(show_excludes), NULL, NULL,
+     "only show what is left out of SOURCE by default, and why"},
+    {"stop-services", 0, SYNTAX_FLAG, BACKUP, AT(stop_services), NULL, NULL,
+     "inside a PMM Server's container: stop what writes to /srv, and start it again as "
+     "soon as SOURCE has been read"},
+    {"stop-services", 0, SYNTAX_FLAG, RESTORE, AT(stop_services), NULL, NULL,
+     "inside a PMM Server's container: stop everything; it stays stopped until the "
+     "container is restarted, or starts again if the restore fails"},
+    {"before", 0, SYNTAX_TEXT, BACKUP, AT(before), NULL, "CMD",
+     "run CMD before SOURCE is read (docker stop -t 300 pmm-server)"},
+    {"after", 0, SYNTAX_TEXT, BACKUP, AT(after), NULL, "CMD",
+     "run CMD as soon as SOURCE has been read, and on every other way out"},
+    {"stall-timeout", 0, SYNTAX_VALUE, BACKUP, 0, values_stall, "SECONDS",
+     "give up when standard output takes no byte for so long (600 with "
+     "--stop-services, --before or --after; else never)"},
     {"allow-live", 0, SYNTAX_FLAG, BACKUP, AT(allow_live), NULL, NULL,
-     "back up a running server; no effect on what is no PMM volume"},
+     "back up a running server: the archive is marked, and may not be usable"},
+    {"add", 0, SYNTAX_VALUE, BACKUP, 0, values_add, "FILE",
+     "take along a small file from outside SOURCE that a restored server needs, such "
+     "as an encryption key; can be repeated"},
+    {"attach", 0, SYNTAX_VALUE, BACKUP, 0, values_add, "FILE",
+     "take along a small file for people, such as the output of docker inspect; can be "
+     "repeated"},
+    {"env-values", 0, SYNTAX_FLAG, BACKUP, AT(env_values), NULL, NULL,
+     "record not only the names of the container's PMM_*, GF_*, VM_* variables, but "
+     "their values, passwords included"},
     {"kdf", 0, SYNTAX_VALUE, BACKUP | REKEY, 0, values_kdf, "LEVEL",
      "cost of trying a passphrase: interactive (64 MiB), moderate (256 MiB, the "
      "default), sensitive (1 GiB)"},
@@ -85,9 +112,16 @@ const struct syntax_option syntax_options[] = {
      "do not prove the files by reading them from the disk again"},
     {"ignore-space", 0, SYNTAX_FLAG, RESTORE, AT(ignore_space), NULL, NULL,
      "begin even if the free space looks too small"},
+    {"target-version", 0, SYNTAX_TEXT, RESTORE, AT(target_version), NULL, "VERSION",
+     "of the PMM image that will run on TARGET (inside its container it is found)"},
+    {"force-version", 0, SYNTAX_FLAG, RESTORE, AT(force_version), NULL, NULL,
+     "restore although the archive's PMM is newer than that"},
     {"dry-run", 'n', SYNTAX_FLAG, RESTORE, AT(dry_run), NULL, NULL,
      "check the archive (with PATH: what holds it), write nothing; TARGET is not "
      "looked at"},
+
+    {"attached", 0, SYNTAX_TEXT, INFO, AT(attached), NULL, "FILE",
+     "print a file that --add or --attach took along"},
 
     {"long", 'l', SYNTAX_FLAG, LIST, AT(list_long), NULL, NULL,
      "mode, owner, size and time too"},

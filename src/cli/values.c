@@ -45,17 +45,32 @@ static int bad(const char *name, const char *arg, const char *want, struct err *
     return err_set(err, ERR_USAGE, "--%s: \"%s\" is not %s", name, arg, want);
 }
 
+/* Append to a list that ends with NULL. */
+static int append(const char ***list, size_t *n, const char *arg, struct err *err)
+{
+    const char **more = realloc(*list, (*n + 2) * sizeof *more);
+    if (more == NULL)
+        return err_nomem(err);
+    more[(*n)++] = arg;
+    more[*n] = NULL;
+    *list = more;
+    return 0;
+}
+
 int values_accept(struct options *o, const char *name, const char *arg, struct err *err)
 {
     if (arg[0] == '\0')
         return bad(name, arg, "a list of warning ids, like file-changed,file-vanished",
                    err);
-    const char **more = realloc(o->accept, (o->naccept + 1) * sizeof *more);
-    if (more == NULL)
-        return err_nomem(err);
-    more[o->naccept++] = arg;
-    o->accept = more;
-    return 0;
+    return append(&o->accept, &o->naccept, arg, err);
+}
+
+int values_add(struct options *o, const char *name, const char *arg, struct err *err)
+{
+    if (arg[0] == '\0')
+        return bad(name, arg, "a file", err);
+    return strcmp(name, "add") == 0 ? append(&o->add_files, &o->nadd, arg, err)
+                                    : append(&o->attach_files, &o->nattach, arg, err);
 }
 
 int values_archive_name(struct options *o, const char *name, const char *arg,
@@ -167,6 +182,17 @@ int values_progress(struct options *o, const char *name, const char *arg,
         }
     }
     return bad(name, arg, "auto, bar, lines or none", err);
+}
+
+int values_stall(struct options *o, const char *name, const char *arg, struct err *err)
+{
+    uint64_t v;
+    if (number(arg, strlen(arg), 0, 86400, &v) != 0)
+        return bad(name, arg, "a number of seconds up to 86400 (0: wait for ever)",
+                   err);
+    o->stall = (unsigned)v;
+    o->stall_given = true;
+    return 0;
 }
 
 int values_threads(struct options *o, const char *name, const char *arg,

@@ -10,6 +10,7 @@
 
 int values_accept(struct options *o, const char *name, const char *arg,
                   struct err *err);
+int values_add(struct options *o, const char *name, const char *arg, struct err *err);
 int values_archive_name(struct options *o, const char *name, const char *arg,
                         struct err *err);
 int values_exclude(struct options *o, const char *name, const char *arg,
@@ -23,6 +24,7 @@ int values_level(struct options *o, const char *name, const char *arg, struct er
 int values_owner(struct options *o, const char *name, const char *arg, struct err *err);
 int values_progress(struct options *o, const char *name, const char *arg,
                     struct err *err);
+int values_stall(struct options *o, const char *name, const char *arg, struct err *err);
 int values_threads(struct options *o, const char *name, const char *arg,
                    struct err *err);
 

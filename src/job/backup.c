@@ -1,36 +1,36 @@
 #include "job/backup.h"
 
-#include <fcntl.h>
 #include <libgen.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "archive/tarout.h"
 #include "archive/walk.h"
 #include "container/writer.h"
 #include "job/newheader.h"
 #include "job/previous.h"
+#include "job/source.h"
 #include "job/strength.h"
 #include "pipe/thread.h"
+#include "pmm/environ.h"
+#include "pmm/volume.h"
 #include "report/manifest.h"
 #include "store/archives.h"
 #include "store/output.h"
-#include "store/place.h"
 
 struct backup {
     const struct job *job;
     const struct backup_opts *opts;
-    int source;        /* descriptor, held by flock */
-    char *source_path; /* absolute */
+    struct source source;
+    struct extras extras;
     struct names *names;
     struct walk_opts walk;
     struct walk_counts counts;
     struct manifest_totals totals;
 
+    struct pause pause;
     struct passphrase pass;
     struct keyring *ring;
     struct newheader *header;
@@ -71,34 +71,74 @@ static void estimate(void *ctx)
     struct backup *b = ctx;
     struct progress *p = b->job->progress;
     thread_be_nice();
-    if (walk_estimate(b->source, &b->walk, &p->total, &b->estimate_cancel) == 0)
+    if (walk_estimate(b->source.fd, &b->walk, &p->total, &b->estimate_cancel) == 0)
         atomic_store(&p->known, true);
 }
 
 /* ---- steps ---- */
 
+static int take_files(struct backup *b, const char *const *paths, bool needed,
+                      struct err *err)
+{
+    for (; paths != NULL && *paths != NULL; paths++)
+        if (extras_read(&b->extras, *paths, needed, err) != 0)
+            return -1;
+    return 0;
+}
+
+/* What does not lie in SOURCE and a restore needs. */
+static int take_extras(struct backup *b, struct err *err)
+{
+    const struct backup_opts *o = b->opts;
+    if (b->source.volume.pmm && environ_take("", o->env_values, &b->extras, err) != 0)
+        return -1;
+    if (take_files(b, o->add, true, err) != 0)
+        return -1;
+    return take_files(b, o->attach, false, err);
+}
+
 static int open_source(struct backup *b, struct err *err)
 {
     const struct backup_opts *o = b->opts;
-    b->source = place_source(o->source, err);
-    if (b->source < 0)
+    const struct notice_sink *sink = report_sink(b->job->report);
+    struct source *s = &b->source;
+    if (source_open(s, o->source, !o->no_defaults, b->job, err) != 0 ||
+        take_extras(b, err) != 0 ||
+        volume_complete(s->fd, &s->volume, o->add != NULL, sink, err) != 0)
         return -1;
-    b->source_path = realpath(o->source, NULL);
-    if (b->source_path == NULL)
-        return err_sys(err, ERR_FAIL, "cannot find out the full path of %s", o->source);
-    int empty = place_is_empty(b->source, err);
-    if (empty < 0)
-        return -1;
-    if (empty) {
-        err_set(err, ERR_REFUSED, "SOURCE is empty: %s", b->source_path);
-        return err_hint(err,
-                        "is the volume mounted? A mistyped name makes Docker create an "
-                        "empty volume");
-    }
     b->walk = (struct walk_opts){.excludes = o->excludes,
+                                 .defaults = s->defaults,
                                  .names = b->names,
                                  .one_file_system = o->one_file_system};
     return 0;
+}
+
+/* The archives that stand beside the new one: the passphrase is proved against them,
+ * and the volume. */
+static int check_previous(struct backup *b, struct previous *before, struct err *err)
+{
+    const struct backup_opts *o = b->opts;
+    *before = (struct previous){0};
+    if (output_is_stream(b->out))
+        return 0;
+    char *path = strdup(output_path(b->out));
+    if (path == NULL)
+        return err_nomem(err);
+    int r = previous_check(b->job, dirname(path), o->name, b->ring, b->pass.source,
+                           !o->new_passphrase, before, err);
+    free(path);
+    if (r != 0 || previous_same_volume(b->job, before, &b->source.volume, err) != 0)
+        return -1;
+    /* A server is not stopped for an archive that cannot be kept. */
+    if (!pause_wanted(&o->pause) || output_room(b->out) >= before->bytes)
+        return 0;
+    err_set(err, ERR_FAIL,
+            "not enough space for an archive: the last one has %llu MiB, %llu MiB are "
+            "free",
+            (unsigned long long)(before->bytes >> 20),
+            (unsigned long long)(output_room(b->out) >> 20));
+    return err_hint(err, "nothing was stopped; make room, or write to another place "
+                         "(-o)");
 }
 
 /* The passphrase, proved against earlier archives or, where it is new, for strength. */
@@ -106,30 +146,21 @@ static int open_key(struct backup *b, struct err *err)
 {
     const struct backup_opts *o = b->opts;
     const struct job *job = b->job;
-    struct unlocked before;
-    bool found = false;
+    struct previous before;
 
     if (passphrase_get(&job->passphrase, &b->pass, err) != 0 ||
-        keyring_new(&b->ring, b->pass.bytes, b->pass.len, &job->kdf_limits, err) != 0)
+        keyring_new(&b->ring, b->pass.bytes, b->pass.len, &job->kdf_limits, err) != 0 ||
+        check_previous(b, &before, err) != 0)
         return -1;
-    if (!output_is_stream(b->out)) {
-        char *path = strdup(output_path(b->out));
-        if (path == NULL)
-            return err_nomem(err);
-        int r = previous_check(job, dirname(path), o->name, b->ring, b->pass.source,
-                               !o->new_passphrase, &found, &before, err);
-        free(path);
-        if (r != 0)
-            return -1;
-    }
-    if (!found && strength_check(&b->pass, o->allow_weak, err) != 0)
+    if (!before.found && strength_check(&b->pass, o->allow_weak, err) != 0)
         return -1;
-    bool share =
-        found && (!o->cost_chosen || (before.cost.passes == o->cost.passes &&
-                                      before.cost.memory_kib == o->cost.memory_kib));
+    const struct unlocked *key = &before.key;
+    bool share = before.found &&
+                 (!o->cost_chosen || (key->cost.passes == o->cost.passes &&
+                                      key->cost.memory_kib == o->cost.memory_kib));
     report_bool(job->report, "slots_shared", share);
-    return newheader_make(&b->header, b->ring, share ? before.salt : NULL,
-                          share ? &before.cost : &o->cost, job->now, err);
+    return newheader_make(&b->header, b->ring, share ? key->salt : NULL,
+                          share ? &key->cost : &o->cost, job->now, err);
 }
 
 static void fill_manifest(const struct backup *b, struct manifest *m)
@@ -137,9 +168,12 @@ static void fill_manifest(const struct backup *b, struct manifest *m)
     *m = (struct manifest){.tool = b->job->tool,
                            .host = b->opts->host,
                            .name = b->opts->name,
-                           .source = b->source_path,
+                           .source = b->source.path,
                            .created = b->job->now,
-                           .level = (uint32_t)b->opts->level};
+                           .level = (uint32_t)b->opts->level,
+                           .volume = b->source.volume,
+                           .extras = b->extras,
+                           .state = b->source.state};
 }
 
 static int begin(struct backup *b, struct err *err)
@@ -168,8 +202,8 @@ static int read_tree(struct backup *b, struct err *err)
     output_identity(b->out, &b->walk.skip_dev, &b->walk.skip_ino);
     if (b->opts->estimate && thread_start(&b->estimate, estimate, b, err) != 0)
         return -1;
-    int rc = walk_tree(b->source, &b->walk, store_entry, b, report_sink(b->job->report),
-                       &b->counts, err);
+    int rc = walk_tree(b->source.fd, &b->walk, store_entry, b,
+                       report_sink(b->job->report), &b->counts, err);
     if (rc == 0)
         rc = tarout_finish(b->tar, &b->totals.tar_bytes, err);
     atomic_store(&b->estimate_cancel, true);
@@ -217,13 +251,17 @@ static void facts(const struct backup *b)
     struct report *r = b->job->report;
     manifest_facts(&b->totals, r);
     report_u64(r, "excluded", b->counts.excluded);
+    report_u64(r, "default_excluded", b->counts.defaults);
+    report_u64(r, "default_excluded_bytes", b->counts.saved);
+    if (b->source.volume.pmm)
+        report_text(r, "state", manifest_state_name(b->source.state));
     report_u64(r, "level", (uint64_t)b->opts->level);
     report_bool(r, "dry_run", b->opts->dry_run);
 }
 
 static int dry_run(struct backup *b, struct err *err)
 {
-    if (walk_tree(b->source, &b->walk, count_entry, b, report_sink(b->job->report),
+    if (walk_tree(b->source.fd, &b->walk, count_entry, b, report_sink(b->job->report),
                   &b->counts, err) != 0)
         return -1;
     tell_unused_excludes(b);
@@ -231,22 +269,61 @@ static int dry_run(struct backup *b, struct err *err)
     return 0;
 }
 
+/* From the first thing stopped to the last thing running again. */
+static int read_source(struct backup *b, struct err *restart, struct err *err)
+{
+    const struct backup_opts *o = b->opts;
+    if (pause_begin(&b->pause, err) != 0 ||
+        (pause_wanted(&o->pause) &&
+         source_check(&b->source, o->allow_live, b->job, err) != 0) ||
+        read_tree(b, err) != 0 || source_recheck(&b->source, b->job, err) != 0)
+        return -1;
+    /* What fails now must not cost the archive. */
+    (void)pause_end(&b->pause, b->job, restart);
+    return 0;
+}
+
+/* The archive is there, but what was stopped for it is not all running. */
+static int not_restarted(const struct backup *b, const struct err *restart,
+                         struct err *err)
+{
+    *err = *restart;
+    return err_state(err, "the archive is whole: %s; start them yourself",
+                     output_path(b->out));
+}
+
 static int wet_run(struct backup *b, struct err *err)
 {
     const struct job *job = b->job;
     const struct backup_opts *o = b->opts;
+    struct err restart = {0};
+    if (!pause_wanted(&o->pause) &&
+        source_check(&b->source, o->allow_live, job, err) != 0)
+        return -1;
     char *auto_name = archives_file_name(o->name, job->now, err);
     if (auto_name == NULL)
         return -1;
     int rc = output_open(&b->out, o->output, auto_name, o->force, err);
     free(auto_name);
-    if (rc != 0 || open_key(b, err) != 0 || begin(b, err) != 0 ||
-        read_tree(b, err) != 0 || finish(b, err) != 0)
+    if (rc != 0 || pause_check(&b->pause, &o->pause, job, err) != 0)
+        return -1;
+    output_stall(b->out, o->stall);
+    if (open_key(b, err) != 0 || begin(b, err) != 0 ||
+        read_source(b, &restart, err) != 0 || finish(b, err) != 0)
         return -1;
     facts(b);
     report_text(job->report, "archive", output_path(b->out));
     report_text(job->report, "key_check", newheader_key_check(b->header));
-    return 0;
+    return restart.cls == ERR_NONE ? 0 : not_restarted(b, &restart, err);
+}
+
+/* After a failure: what was stopped runs again, or a warning names it. */
+static void resume(struct backup *b)
+{
+    struct err restart = {0};
+    if (pause_end(&b->pause, b->job, &restart) != 0)
+        notice(report_sink(b->job->report), NOTICE_WARNING, "services-not-restarted",
+               NULL, "%s", restart.text);
 }
 
 int backup_run(const struct job *job, const struct backup_opts *opts, struct err *err)
@@ -257,12 +334,11 @@ int backup_run(const struct job *job, const struct backup_opts *opts, struct err
         return err_nomem(err);
     b->job = job;
     b->opts = opts;
-    b->source = -1;
-    if (names_open(&b->names, NULL, NULL, err) == 0 && open_source(b, err) == 0) {
-        report_text(job->report, "source", b->source_path);
+    b->source.fd = -1;
+    if (names_open(&b->names, NULL, NULL, err) == 0 && open_source(b, err) == 0)
         rc = opts->dry_run ? dry_run(b, err) : wet_run(b, err);
-    }
 
+    resume(b);
     tarout_free(b->tar);
     writer_free(b->writer, err);
     output_free(b->out);
@@ -270,9 +346,19 @@ int backup_run(const struct job *job, const struct backup_opts *opts, struct err
     keyring_free(b->ring);
     passphrase_free(&b->pass);
     names_free(b->names);
-    free(b->source_path);
-    if (b->source >= 0)
-        close(b->source);
+    extras_free(&b->extras);
+    source_close(&b->source);
     free(b);
+    return rc;
+}
+
+int backup_show_excludes(const struct job *job, const char *source, excludes_fn *fn,
+                         void *ctx, struct err *err)
+{
+    struct source s;
+    int rc = source_open(&s, source, false, job, err);
+    if (rc == 0)
+        rc = excludes_each(s.fd, &s.volume, fn, ctx, err);
+    source_close(&s);
     return rc;
 }

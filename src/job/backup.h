@@ -2,9 +2,11 @@
  * `pmm-seal backup`: read a tree, write an archive.
  *
  * Facts: source, archive ("-" for a stream), entries, files, dirs, links, others, bytes
- * (sizes of files), stored (without holes), tar_bytes, archive_bytes, excluded, level,
- * seconds, slots_shared (salt and cost taken from an earlier archive), key_check (first
- * 8 bytes, hex), dry_run.
+ * (sizes of files), stored (without holes), tar_bytes, archive_bytes, excluded,
+ * default_excluded and default_excluded_bytes (left out by default), level, seconds,
+ * state ("stopped", "crashed", "live"; PMM volumes only), those of job/source.h and
+ * job/pause.h, slots_shared (salt and cost taken from an earlier archive), key_check
+ * (first 8 bytes, hex), dry_run.
  */
 #ifndef JOB_BACKUP_H
 #define JOB_BACKUP_H
@@ -13,6 +15,8 @@
 
 #include "archive/glob.h"
 #include "job/job.h"
+#include "job/pause.h"
+#include "pmm/excludes.h"
 #include "util/err.h"
 
 struct backup_opts {
@@ -25,17 +29,30 @@ struct backup_opts {
     struct kdf_cost cost; /* for a new salt */
     bool cost_chosen; /* --kdf was given: do not take cost from an earlier archive */
     struct globset *excludes;
+    bool no_defaults; /* --no-default-excludes */
     bool one_file_system;
+    bool allow_live; /* --allow-live */
+    struct pause_opts pause;
+    unsigned stall; /* seconds that a stream may take no byte; 0: for ever */
+    const char *const *add, *const *attach; /* files from outside SOURCE; NULL-ended or
+                                               NULL */
+    bool env_values;                        /* --env-values */
     bool new_passphrase; /* --new-passphrase: earlier archives need not open */
     bool allow_weak;     /* --allow-weak-passphrase */
     bool estimate;       /* progress wants a total */
     bool dry_run;        /* walk and count, write nothing, need no passphrase */
 };
 
+/* What is left out by default of the volume at `source`: each pattern and why. */
+int backup_show_excludes(const struct job *job, const char *source, excludes_fn *fn,
+                         void *ctx, struct err *err);
+
 /* Returns 0 (warnings are in the report), or -1 and nothing is left behind: no archive,
  * no temporary file. ERR_KEY when an earlier archive of the same name in the output
  * directory does not open with this passphrase; ERR_REFUSED for a weak new passphrase,
- * an existing output, an empty SOURCE; ERR_BUSY; ERR_FAIL. */
+ * an existing output, an empty SOURCE, a running server, another volume than that of
+ * the last archive; ERR_BUSY; ERR_FAIL. If what was stopped for it does not run again,
+ * that is ERR_FAIL, and the text says whether there is an archive. */
 int backup_run(const struct job *job, const struct backup_opts *opts, struct err *err);
 
 #endif

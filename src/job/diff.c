@@ -5,6 +5,8 @@
 
 #include "job/opened.h"
 #include "job/unpack.h"
+#include "pmm/excludes.h"
+#include "pmm/volume.h"
 #include "store/place.h"
 
 struct diff {
@@ -36,14 +38,23 @@ static int on_end(void *ctx, struct err *err)
     return compare_end(d->compare, err);
 }
 
+/* What a backup of the directory would leave out is not missed in the archive. */
+static int take_defaults(int dir, struct globset **set, struct err *err)
+{
+    struct volume_facts v;
+    if (volume_look(dir, &v, err) != 0 || glob_new(set, err) != 0)
+        return -1;
+    return excludes_set(dir, &v, *set, err);
+}
+
 int diff_run(const struct job *job, const struct diff_opts *opts, uint64_t *count,
              struct err *err)
 {
     struct diff d = {.progress = job->progress};
     const struct unpack_sink sink = {
         .entry = on_entry, .data = on_data, .end = on_end, .ctx = &d};
-    const struct compare_opts c = {.ignore_owner = opts->ignore_owner,
-                                   .excludes = opts->excludes};
+    struct compare_opts c = {.ignore_owner = opts->ignore_owner,
+                             .excludes = opts->excludes};
     struct opened o;
     int rc = -1, dir = -1;
 
@@ -51,6 +62,7 @@ int diff_run(const struct job *job, const struct diff_opts *opts, uint64_t *coun
         goto out;
     dir = place_source(opts->directory, err);
     if (dir < 0 || opened_unlock(&o, job, err) != 0 || opened_index(&o, err) != 0 ||
+        (!opts->no_defaults && take_defaults(dir, &c.defaults, err) != 0) ||
         compare_open(&d.compare, dir, &c, opts->fn, opts->fn_ctx, err) != 0)
         goto out;
     opened_progress(&o, job, "comparing");
@@ -66,6 +78,7 @@ int diff_run(const struct job *job, const struct diff_opts *opts, uint64_t *coun
     rc = 0;
 out:
     compare_free(d.compare);
+    glob_free(c.defaults);
     if (dir >= 0)
         close(dir);
     opened_close(&o);

@@ -18,7 +18,8 @@ struct diff_opts {
     const char *directory;
     bool ignore_owner;
     struct globset *excludes;
-    compare_fn *fn; /* told each difference; main thread */
+    bool no_defaults; /* what a backup leaves out by default is "extra" as well */
+    compare_fn *fn;   /* told each difference; main thread */
     void *fn_ctx;
 };
 

@@ -88,7 +88,33 @@ static void tell_manifest(const struct opened *o, struct report *r)
     report_u64(r, "chunks", o->index->end.chunks);
 }
 
-int info_run(const struct job *job, const char *archive, bool use_key, struct err *err)
+static int take_attached(const struct opened *o, const char *name, struct buf *content,
+                         struct err *err)
+{
+    const struct extra_file *f = extras_find(&o->manifest.extras, name);
+    if (f == NULL) {
+        err_set(err, ERR_FAIL, "no such file was attached to the archive: %s", name);
+        return err_hint(err, "pmm-seal info ARCHIVE names those that were");
+    }
+    return buf_add(content, f->text, strlen(f->text)) == 0 ? 0 : err_nomem(err);
+}
+
+/* With a key: everything. */
+static int tell_all(struct opened *o, const struct job *job, const char *attached,
+                    struct buf *content, struct err *err)
+{
+    if (opened_unlock(o, job, err) != 0 || opened_index(o, err) != 0 ||
+        opened_spare(o, job, false, err) != 0)
+        return -1;
+    opened_facts(o, job);
+    tell_manifest(o, job->report);
+    report_text(job->report, "header", state_name(o->reader->front));
+    report_text(job->report, "header_copy", state_name(o->reader->copy));
+    return attached == NULL ? 0 : take_attached(o, attached, content, err);
+}
+
+int info_run(const struct job *job, const char *archive, bool use_key,
+             const char *attached, struct buf *content, struct err *err)
 {
     struct opened o;
     int rc = -1;
@@ -102,16 +128,7 @@ int info_run(const struct job *job, const char *archive, bool use_key, struct er
     if (tell_header(&o, job->report, err) != 0)
         goto out;
     report_bool(job->report, "authenticated", use_key);
-    if (use_key) {
-        if (opened_unlock(&o, job, err) != 0 || opened_index(&o, err) != 0 ||
-            opened_spare(&o, job, false, err) != 0)
-            goto out;
-        opened_facts(&o, job);
-        tell_manifest(&o, job->report);
-        report_text(job->report, "header", state_name(o.reader->front));
-        report_text(job->report, "header_copy", state_name(o.reader->copy));
-    }
-    rc = 0;
+    rc = use_key ? tell_all(&o, job, attached, content, err) : 0;
 out:
     opened_close(&o);
     return rc;

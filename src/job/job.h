@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "pmm/guardian.h"
 #include "report/report.h"
 #include "seal/kdf.h"
 #include "secret/passphrase.h"
@@ -15,6 +16,7 @@
 struct job {
     struct report *report;
     struct progress *progress;
+    struct guardian *guardian; /* NULL: this run stops nothing */
     struct passphrase_opts passphrase;
     struct kdf_limits kdf_limits;
     unsigned threads; /* workers, 1..PIPE_WORKERS_MAX */

@@ -2,6 +2,8 @@
 
 #include <stdatomic.h>
 
+#include "job/source.h"
+#include "util/buf.h"
 #include "util/utc.h"
 
 int opened_open(struct opened *o, const char *path, bool writable, struct err *err)
@@ -111,6 +113,35 @@ int opened_spare(struct opened *o, const struct job *job, bool strict, struct er
     return 0;
 }
 
+/* Names of files, one a line, of those that are needed or not. */
+static int file_names(const struct extras *x, bool needed, struct buf *b)
+{
+    for (size_t i = 0; i < x->nfiles; i++)
+        if (x->files[i].needed == needed &&
+            buf_printf(b, "%s%s", b->len > 0 ? "\n" : "", x->files[i].path) != 0)
+            return -1;
+    return buf_add(b, "", 1);
+}
+
+static void extras_facts(const struct extras *x, struct report *report)
+{
+    struct buf env = {0}, needed = {0}, attached = {0};
+    int bad = 0;
+    for (size_t i = 0; i < x->nenv; i++)
+        bad |= buf_printf(&env, "%s%s", i > 0 ? "\n" : "", x->env[i]);
+    bad |= buf_add(&env, "", 1) | file_names(x, true, &needed) |
+           file_names(x, false, &attached);
+    if (!bad && env.len > 1)
+        report_text(report, "environment", (const char *)env.p);
+    if (!bad && needed.len > 1)
+        report_text(report, "needed", (const char *)needed.p);
+    if (!bad && attached.len > 1)
+        report_text(report, "attached", (const char *)attached.p);
+    buf_free(&env);
+    buf_free(&needed);
+    buf_free(&attached);
+}
+
 void opened_facts(const struct opened *o, const struct job *job)
 {
     char text[UTC_STAMP_SIZE];
@@ -121,6 +152,10 @@ void opened_facts(const struct opened *o, const struct job *job)
     report_text(job->report, "host", o->manifest.host);
     report_text(job->report, "source", o->manifest.source);
     report_text(job->report, "created", utc_rfc3339(text, o->manifest.created));
+    source_facts(&o->manifest.volume, job->report);
+    if (o->manifest.final && o->manifest.volume.pmm)
+        report_text(job->report, "state", manifest_state_name(o->manifest.state));
+    extras_facts(&o->manifest.extras, job->report);
     uint64_t before = report_warnings(job->report) + report_notes(job->report);
     manifest_carry(&o->manifest, job->report);
     report_u64(job->report, "carried",

@@ -47,7 +47,8 @@ int opened_check_totals(const struct opened *o, struct err *err);
  * ones. */
 int opened_spare(struct opened *o, const struct job *job, bool strict, struct err *err);
 
-/* Set the facts every reading command shares (archive, name, host, source, created) and
+/* Set the facts every reading command shares (archive, name, host, source, created,
+ * those of source_facts, state, environment, needed, attached: names, one a line) and
  * hand the carried warnings to the report. */
 void opened_facts(const struct opened *o, const struct job *job);
 

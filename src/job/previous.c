@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,15 +12,30 @@
 #include "store/archives.h"
 #include "util/buf.h"
 
+static void unusable(const struct job *job, const char *path, const struct err *why)
+{
+    notice(report_sink(job->report), NOTICE_WARNING, "previous-unusable", path,
+           "an earlier archive cannot be used: %s", why->text);
+}
+
 /* Try one archive. Its error, if any, says which kind of failure it was. */
-static int try_one(const char *path, struct keyring *ring, struct unlocked *u,
-                   struct err *err)
+static int try_one(const struct job *job, const char *path, struct keyring *ring,
+                   struct previous *p, struct err *err)
 {
     struct opened o;
+    struct err why = {0};
     int rc = -1;
     if (opened_open(&o, path, false, err) == 0 &&
         reader_unlock(o.reader, ring, err) == 0) {
-        *u = o.reader->unlocked;
+        *p = (struct previous){.found = true, .key = o.reader->unlocked};
+        snprintf(p->path, sizeof p->path, "%s", path);
+        p->bytes = (uint64_t)input_size(o.in);
+        if (opened_index(&o, &why) == 0) {
+            p->volume = o.manifest.volume;
+            p->have_volume = true;
+        } else {
+            unusable(job, path, &why);
+        }
         rc = 0;
     }
     opened_close(&o);
@@ -46,8 +62,7 @@ static int judge(const struct job *job, const char *path, const char *source,
     }
     if (why->cls == ERR_DAMAGED || why->cls == ERR_BUSY || why->cls == ERR_REFUSED ||
         why->sys == ENOENT || why->sys == EACCES) {
-        notice(report_sink(job->report), NOTICE_WARNING, "previous-unusable", path,
-               "an earlier archive cannot be used: %s", why->text);
+        unusable(job, path, why);
         return 0;
     }
     *err = *why;
@@ -56,13 +71,13 @@ static int judge(const struct job *job, const char *path, const char *source,
 
 int previous_check(const struct job *job, const char *dir, const char *name,
                    struct keyring *ring, const char *source, bool must_open,
-                   bool *found, struct unlocked *u, struct err *err)
+                   struct previous *p, struct err *err)
 {
     char **list = NULL;
     int rc = -1;
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    *found = false;
+    *p = (struct previous){0};
     if (fd < 0)
         return err_sys(err, ERR_FAIL, "cannot open the directory %s", dir);
     if (archives_list(fd, name, &list, err) != 0)
@@ -81,8 +96,8 @@ int previous_check(const struct job *job, const char *dir, const char *name,
         }
         path.p[path.len] = '\0';
         int r = 0;
-        if (try_one((char *)path.p, ring, u, &why) == 0)
-            *found = done = true;
+        if (try_one(job, (char *)path.p, ring, p, &why) == 0)
+            done = true;
         else
             r = judge(job, (char *)path.p, source, must_open, &why, &done, err);
         buf_free(&path);
@@ -94,4 +109,36 @@ out:
     archives_list_free(list);
     close(fd);
     return rc;
+}
+
+int previous_same_volume(const struct job *job, const struct previous *p,
+                         const struct volume_facts *now, struct err *err)
+{
+    const struct volume_facts *then = &p->volume;
+    if (!p->have_volume || !then->pmm)
+        return 0;
+    if (!now->pmm) {
+        err_set(err, ERR_REFUSED,
+                "SOURCE is no PMM volume, but the last archive of this name is of one: "
+                "%s",
+                p->path);
+        return err_hint(err, "is the right volume mounted? A mistyped name makes "
+                             "Docker create an empty one. For something else, say "
+                             "--name");
+    }
+    if (then->system_id == 0 || now->system_id == 0 ||
+        then->system_id == now->system_id)
+        return 0;
+    if (now->pg_version > then->pg_version) {
+        notice(report_sink(job->report), NOTICE_NOTE, "volume-upgraded", NULL,
+               "PostgreSQL was %u in the last archive and is %u now: taken for the "
+               "same server, upgraded",
+               then->pg_version, now->pg_version);
+        return 0;
+    }
+    err_set(err, ERR_REFUSED,
+            "SOURCE is another PMM volume than that of the last archive of this name: "
+            "%s",
+            p->path);
+    return err_hint(err, "each server needs a name of its own: say --name");
 }

@@ -9,16 +9,32 @@
 #include <stdbool.h>
 
 #include "job/job.h"
+#include "report/volumefacts.h"
 #include "seal/keys.h"
 #include "util/err.h"
 
+/* What the newest usable archive of the name says. */
+struct previous {
+    bool found;          /* one opened */
+    struct unlocked key; /* its salt and cost, for the new archive to share */
+    struct volume_facts volume;
+    bool have_volume; /* its manifest could be read */
+    uint64_t bytes;   /* its size */
+    char path[512];   /* for messages; cut */
+};
+
 /* Look in the directory `dir` (a path) for archives of `name` and try `ring` on the
- * newest readable one. *found is whether one opened, and then *u holds its salt and
- * cost for the new archive to share. Without `must_open` a passphrase that opens none
- * is no error. ERR_KEY otherwise, naming the archive and `source` of the passphrase. A
- * archive that cannot be used is a warning (previous-unusable) and passed over. */
+ * newest readable one. Without `must_open` a passphrase that opens none is no error.
+ * ERR_KEY otherwise, naming the archive and `source` of the passphrase. An archive that
+ * cannot be used is a warning (previous-unusable) and passed over. *p is filled. */
 int previous_check(const struct job *job, const char *dir, const char *name,
                    struct keyring *ring, const char *source, bool must_open,
-                   bool *found, struct unlocked *u, struct err *err);
+                   struct previous *p, struct err *err);
+
+/* ERR_REFUSED if that archive came from another PMM volume than `now`, or `now` is
+ * none: by PostgreSQL's system identifier, which is new after a change of PostgreSQL's
+ * major version only (note volume-upgraded). */
+int previous_same_volume(const struct job *job, const struct previous *p,
+                         const struct volume_facts *now, struct err *err);
 
 #endif

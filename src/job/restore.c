@@ -3,10 +3,14 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "job/fit.h"
+#include "job/nested.h"
 #include "job/opened.h"
 #include "job/partial.h"
 #include "job/select.h"
 #include "job/unpack.h"
+#include "pmm/repair.h"
+#include "pmm/volume.h"
 #include "store/place.h"
 
 /* Inodes and bytes beyond the content: the staging directory and the list for the
@@ -14,6 +18,9 @@
 #define SPARE_INODES 16u
 #define SPARE_BYTES  (4u << 20)
 #define ITEM_BYTES   256u /* of that list, about, for each entry */
+
+/* PMM takes a volume that has it for initialised: it comes last. */
+#define LAST "pmm-distribution"
 
 struct restore {
     const struct job *job;
@@ -23,15 +30,32 @@ struct restore {
     struct partial *parts; /* some paths of a file */
     struct place *place;
     struct names *names;
+    struct extract_opts how;
     struct extract *x;
+    struct nested *nested;
+    struct pause pause;
     bool everything;
+    bool version_checked;
 };
+
+/* Once, as soon as the manifest is known. */
+static int check_version(struct restore *r, struct err *err)
+{
+    const struct restore_opts *o = r->opts;
+    if (r->version_checked || !r->o.have_manifest)
+        return 0;
+    r->version_checked = true;
+    return fit_version(&r->o.manifest.volume, o->target_version, o->force_version, err);
+}
 
 /* ---- the sink: into the staging directory ---- */
 
 static int on_entry(void *ctx, const struct entry *e, struct err *err)
 {
     struct restore *r = ctx;
+    /* Of a stream the manifest has just passed. */
+    if (check_version(r, err) != 0)
+        return -1;
     return extract_entry(r->x, e, err);
 }
 
@@ -57,14 +81,23 @@ static int open_target(struct restore *r, struct err *err)
     const struct notice_sink *sink = report_sink(r->job->report);
     if (o->dry_run)
         return 0;
-    return o->npaths > 0 ? place_open_parts(&r->place, o->target, o->replace, sink, err)
-                         : place_open(&r->place, o->target, o->replace, sink, err);
+    int rc = o->npaths > 0
+                 ? place_open_parts(&r->place, o->target, o->replace, sink, err)
+                 : place_open(&r->place, o->target, o->replace, sink, err);
+    if (rc != 0) {
+        fit_seeded(o->target, err);
+        return -1;
+    }
+    if (o->pause.services)
+        return pause_check(&r->pause, &o->pause, r->job, err);
+    return r->everything ? fit_stopped(place_fd(r->place), o->target, err) : 0;
 }
 
 static int open_archive(struct restore *r, struct err *err)
 {
     struct opened *o = &r->o;
-    if (opened_unlock(o, r->job, err) != 0 || opened_index(o, err) != 0)
+    if (opened_unlock(o, r->job, err) != 0 || opened_index(o, err) != 0 ||
+        check_version(r, err) != 0)
         return -1;
     if (o->index == NULL || r->opts->npaths == 0)
         return 0;
@@ -117,14 +150,14 @@ static int open_extract(struct restore *r, struct err *err)
     int fd = place_staging(r->place, err);
     if (fd < 0 || names_open(&r->names, NULL, NULL, err) != 0)
         return -1;
-    const struct extract_opts x = {.owner = o->owner,
+    r->how = (struct extract_opts){.owner = o->owner,
                                    .uid = o->uid,
                                    .gid = o->gid,
                                    .names = r->names,
                                    .read_back = o->read_back,
                                    .make_parents = !r->everything};
-    return extract_open(&r->x, fd, &x, report_sink(r->job->report), r->job->progress,
-                        err);
+    return extract_open(&r->x, fd, &r->how, report_sink(r->job->report),
+                        r->job->progress, err);
 }
 
 static void progress(struct restore *r, const char *phase)
@@ -143,10 +176,9 @@ static int unpack(struct restore *r, const struct unpack_sink *sink, struct err 
     return rc != 0 ? -1 : opened_spare(&r->o, r->job, false, err);
 }
 
-/* Everything is there and authentic. Is it on the disk? Then it may take its place. */
-static int prove_and_commit(struct restore *r, struct err *err)
+/* Everything is there and authentic. Is it on the disk? */
+static int prove(struct restore *r, struct err *err)
 {
-    const struct notice_sink *sink = report_sink(r->job->report);
     atomic_store(&r->job->progress->phase, "syncing");
     if (extract_finish(r->x, err) != 0)
         return -1;
@@ -155,13 +187,54 @@ static int prove_and_commit(struct restore *r, struct err *err)
         if (extract_read_back(r->x, err) != 0)
             return -1;
     }
-    if (err_stopped(err) != 0)
+    return err_stopped(err);
+}
+
+/* What a whole volume needs besides its bytes, and what is mounted in the target. */
+static int fit_out(struct restore *r, struct err *err)
+{
+    struct volume_facts v;
+    int staging = place_staging(r->place, err);
+    if (staging < 0 || volume_look(staging, &v, err) != 0 ||
+        repair_volume(staging, &v, report_sink(r->job->report), err) != 0)
         return -1;
-    if (r->opts->npaths == 0)
-        return place_commit(r->place, sink, err);
+    return nested_prepare(&r->nested, r->place, r->opts->replace, &r->how, r->job, err);
+}
+
+static int commit(struct restore *r, struct err *err)
+{
+    const struct notice_sink *sink = report_sink(r->job->report);
+    if (r->everything) {
+        if (place_commit(r->place, LAST, sink, err) != 0)
+            return -1;
+        nested_commit(r->nested, r->job);
+        return 0;
+    }
     size_t n;
     const char *const *paths = select_paths(r->select, &n);
     return place_commit_paths(r->place, paths, n, sink, err);
+}
+
+/* Whether what moves is anything that a server holds open. */
+static bool moves_stores(const struct restore *r)
+{
+    size_t n;
+    if (r->everything)
+        return true;
+    const char *const *paths = select_paths(r->select, &n);
+    return fit_stores(paths, n);
+}
+
+/* Servers stand still for the moves only. They stay so afterwards: what they hold in
+ * memory is of the old volume. */
+static int put_in_place(struct restore *r, struct err *err)
+{
+    const struct restore_opts *o = r->opts;
+    if (pause_begin(&r->pause, err) != 0 ||
+        (moves_stores(r) && fit_stopped(place_fd(r->place), o->target, err) != 0) ||
+        commit(r, err) != 0)
+        return -1;
+    return pause_keep(&r->pause, r->job, err);
 }
 
 static void facts(const struct restore *r)
@@ -171,6 +244,7 @@ static void facts(const struct restore *r)
     report_bool(rep, "partial", !r->everything);
     report_bool(rep, "read_back", r->opts->read_back);
     report_bool(rep, "dry_run", r->opts->dry_run);
+    report_bool(rep, "stopped", r->opts->pause.services && !r->opts->dry_run);
     if (r->x != NULL) {
         const struct extract_report *x = extract_report(r->x);
         report_u64(rep, "entries", x->entries);
@@ -198,12 +272,22 @@ static int run(struct restore *r, struct err *err)
         if (unpack(r, &nowhere, err) != 0)
             return -1;
     } else if (check_space(r, err) != 0 || open_extract(r, err) != 0 ||
-               unpack(r, &sink, err) != 0 || prove_and_commit(r, err) != 0) {
+               unpack(r, &sink, err) != 0 || prove(r, err) != 0 ||
+               (r->everything && fit_out(r, err) != 0) || put_in_place(r, err) != 0) {
         return -1;
     }
     opened_facts(&r->o, r->job);
     facts(r);
     return 0;
+}
+
+/* After a failure the old volume is back, and its servers start again. */
+static void resume(struct restore *r)
+{
+    struct err restart = {0};
+    if (pause_end(&r->pause, r->job, &restart) != 0)
+        notice(report_sink(r->job->report), NOTICE_WARNING, "services-not-restarted",
+               NULL, "%s", restart.text);
 }
 
 int restore_run(const struct job *job, const struct restore_opts *opts, struct err *err)
@@ -216,8 +300,10 @@ int restore_run(const struct job *job, const struct restore_opts *opts, struct e
     r->everything = opts->npaths == 0;
     int rc = run(r, err);
     extract_free(r->x);
-    names_free(r->names);
+    nested_free(r->nested);
     place_free(r->place);
+    resume(r);
+    names_free(r->names);
     partial_free(r->parts);
     select_free(r->select);
     opened_close(&r->o);

@@ -3,7 +3,8 @@
  *
  * Facts: archive, target, source (as recorded), created, name, host, entries, bytes,
  * proven, proven_cached (files read back from the disk, from the cache), read_back,
- * carried (warnings that came with the archive), partial, seconds, dry_run.
+ * carried (warnings that came with the archive), partial, seconds, dry_run, stopped
+ * (services were stopped and stay so), those of job/pause.h and opened_facts.
  */
 #ifndef JOB_RESTORE_H
 #define JOB_RESTORE_H
@@ -13,6 +14,7 @@
 
 #include "archive/extract.h"
 #include "job/job.h"
+#include "job/pause.h"
 #include "util/err.h"
 
 struct restore_opts {
@@ -25,6 +27,9 @@ struct restore_opts {
     uint32_t uid, gid; /* EXTRACT_OWNER_FIXED */
     bool read_back;
     bool ignore_space;
+    const char *target_version; /* of the PMM that will run on it, or NULL */
+    bool force_version;
+    struct pause_opts pause; /* services only */
     bool dry_run; /* check the archive (with paths: what holds them); write nothing, and
                    * do not look at the target */
 };

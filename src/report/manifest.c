@@ -29,6 +29,14 @@ static const struct total totals[] = {
 };
 #define NTOTALS (sizeof totals / sizeof totals[0])
 
+static const char *const states[] = {"unknown", "stopped", "crashed", "live"};
+#define NSTATES (sizeof states / sizeof states[0])
+
+const char *manifest_state_name(enum manifest_state state)
+{
+    return states[state];
+}
+
 void manifest_count(struct manifest_totals *t, const struct item *item)
 {
     t->entries++;
@@ -68,6 +76,9 @@ static int put_start(json_t *obj, const struct manifest *m)
     bad |= json_set_bytes(obj, "source", m->source);
     bad |= json_object_set_new(obj, "level", json_integer(m->level));
     bad |= json_object_set_new(obj, "order", json_string(MANIFEST_ORDER));
+    if (m->volume.pmm)
+        bad |= json_object_set_new(obj, "volume", volumefacts_encode(&m->volume));
+    bad |= extras_encode(&m->extras, obj);
     bad |= json_object_set_new(obj, "final", json_boolean(m->final));
     return bad;
 }
@@ -84,6 +95,8 @@ static int put_totals(json_t *obj, const struct manifest *m)
               json_object_set_new(sub, totals[i].key, json_integer((json_int_t)v)) != 0;
     }
     const char *result = m->totals.warnings > 0 ? "warnings" : "whole";
+    if (m->state != STATE_UNKNOWN)
+        bad |= json_object_set_new(obj, "state", json_string(states[m->state]));
     return bad | json_object_set_new(obj, "result", json_string(result));
 }
 
@@ -207,7 +220,9 @@ static int get_start(const json_t *obj, struct manifest *m, struct err *err)
     if (!json_is_boolean(json_object_get(obj, "final")))
         return damaged(err, "final");
     m->final = json_is_true(json_object_get(obj, "final"));
-    return 0;
+    if (volumefacts_decode(json_object_get(obj, "volume"), &m->volume) != 0)
+        return damaged(err, "volume");
+    return extras_decode(obj, &m->extras) == 0 ? 0 : damaged(err, "attached");
 }
 
 static int check_warnings(const json_t *array, struct err *err)
@@ -227,6 +242,20 @@ static int check_warnings(const json_t *array, struct err *err)
     return 0;
 }
 
+/* Archives of other things than PMM volumes have none. */
+static int get_state(const json_t *json, enum manifest_state *out)
+{
+    *out = STATE_UNKNOWN;
+    if (json == NULL)
+        return 0;
+    for (size_t i = 0; i < NSTATES; i++)
+        if (json_is_string(json) && strcmp(json_string_value(json), states[i]) == 0) {
+            *out = (enum manifest_state)i;
+            return 0;
+        }
+    return -1;
+}
+
 static int get_final(const json_t *obj, struct manifest *m, struct err *err)
 {
     const json_t *sub = json_object_get(obj, "totals");
@@ -240,6 +269,8 @@ static int get_final(const json_t *obj, struct manifest *m, struct err *err)
             return -1;
         memcpy((char *)&m->totals + totals[i].offset, &v, sizeof v);
     }
+    if (get_state(json_object_get(obj, "state"), &m->state) != 0)
+        return damaged(err, "state");
     const char *result = json_string_value(json_object_get(obj, "result"));
     const char *expected = m->totals.warnings > 0 ? "warnings" : "whole";
     if (result == NULL || strcmp(result, expected) != 0)
@@ -288,11 +319,6 @@ void manifest_carry(const struct manifest *m, struct report *report)
     }
 }
 
-char *manifest_text(const struct manifest *m)
-{
-    return json_dumps(m->priv, JSON_INDENT(2));
-}
-
 void manifest_facts(const struct manifest_totals *t, struct report *report)
 {
     report_u64(report, "entries", t->entries);
@@ -314,6 +340,7 @@ void manifest_free(struct manifest *m)
         free((char *)m->host);
         free((char *)m->name);
         free((char *)m->source);
+        extras_free(&m->extras);
         json_decref(m->priv);
     }
     *m = (struct manifest){0};

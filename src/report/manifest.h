@@ -12,7 +12,9 @@
 #include <stdint.h>
 
 #include "format/item.h"
+#include "report/extras.h"
 #include "report/report.h"
+#include "report/volumefacts.h"
 #include "util/buf.h"
 #include "util/err.h"
 
@@ -26,6 +28,17 @@ struct manifest_totals {
     uint64_t warnings;
 };
 
+/* In what state the servers were whose files these are. */
+enum manifest_state {
+    STATE_UNKNOWN, /* not looked at yet, or no PMM volume */
+    STATE_STOPPED,
+    STATE_CRASHED, /* PostgreSQL had not been shut down; it recovers when it starts */
+    STATE_LIVE,    /* not consistent: a server ran, or was started, while it was read */
+};
+
+/* "unknown", "stopped", "crashed", "live". */
+const char *manifest_state_name(enum manifest_state state);
+
 /* Strings are owned by the manifest when it was parsed; borrowed when it is built. */
 struct manifest {
     const char *tool; /* "pmm-seal 0.1.0" */
@@ -33,7 +46,10 @@ struct manifest {
     const char *source; /* absolute path of SOURCE, raw bytes */
     int64_t created;    /* seconds since 1970 */
     uint32_t level;     /* zstd level */
-    bool final;         /* totals, finished, result are there */
+    struct volume_facts volume;
+    struct extras extras;
+    bool final; /* totals, state, finished, result are there */
+    enum manifest_state state;
     int64_t finished;
     struct manifest_totals totals;
     void *priv; /* parsed: the JSON itself, for manifest_warnings */
@@ -53,9 +69,6 @@ int manifest_parse(const uint8_t *p, size_t len, struct manifest *m, struct err 
 
 /* Hand each warning carried in a parsed final manifest to report_carried. */
 void manifest_carry(const struct manifest *m, struct report *report);
-
-/* The parsed manifest as indented JSON text, for `info --json`. Allocated or NULL. */
-char *manifest_text(const struct manifest *m);
 
 /* Set the facts entries, files, dirs, links, others, bytes, stored and tar_bytes. */
 void manifest_facts(const struct manifest_totals *t, struct report *report);

@@ -249,6 +249,12 @@ bool report_get_bool(const struct report *r, const char *key)
     return f != NULL && f->type == FACT_BOOL && f->b;
 }
 
+double report_get_double(const struct report *r, const char *key)
+{
+    const struct fact *f = find(r, key);
+    return f != NULL && f->type == FACT_DOUBLE ? f->d : 0;
+}
+
 const char *report_get_text(const struct report *r, const char *key)
 {
     const struct fact *f = find(r, key);

@@ -58,6 +58,7 @@ void report_text(struct report *r, const char *key,
 /* Read back for the text form; 0, false or NULL where there is none. */
 uint64_t report_get_u64(const struct report *r, const char *key);
 bool report_get_bool(const struct report *r, const char *key);
+double report_get_double(const struct report *r, const char *key);
 const char *report_get_text(const struct report *r, const char *key);
 bool report_has(const struct report *r, const char *key);
 

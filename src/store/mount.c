@@ -56,7 +56,11 @@ static char *field(char *line)
     return line;
 }
 
-int mount_refuse(const char *path, bool itself, struct err *err)
+/* Told each mount point below `path`: the rest of its path, "" for path itself, and all
+ * of it. Returns 0, or -1 to end. */
+typedef int mount_fn(void *ctx, const char *below, const char *at, struct err *err);
+
+static int each(const char *path, mount_fn *fn, void *ctx, struct err *err)
 {
     FILE *f = fopen("/proc/self/mountinfo", "re");
     if (f == NULL)
@@ -70,15 +74,89 @@ int mount_refuse(const char *path, bool itself, struct err *err)
         const char *at = field(line);
         if (at == NULL || strncmp(at, path, n) != 0)
             continue;
-        if ((at[n] == '/' && at[n + 1] != '\0') || (itself && at[n] == '\0'))
-            r = err_set(err, ERR_REFUSED,
-                        "cannot replace: %s: another file system is mounted there", at);
+        if (at[n] == '\0' || (at[n] == '/' && at[n + 1] == '\0'))
+            r = fn(ctx, "", at, err);
+        else if (at[n] == '/')
+            r = fn(ctx, at + n + 1, at, err);
     }
     if (r == 0 && ferror(f))
         r = err_sys(err, ERR_FAIL, "cannot tell what is mounted: /proc/self/mountinfo");
     free(line);
     fclose(f);
-    if (r != 0 && err->cls == ERR_REFUSED)
-        err_hint(err, "unmount it first, or restore to another directory");
     return r;
+}
+
+static int refuse(const char *at, struct err *err)
+{
+    err_set(err, ERR_REFUSED,
+            "cannot replace: %s: another file system is mounted there", at);
+    return err_hint(err, "unmount it first, or restore to another directory");
+}
+
+/* A mount_fn. */
+static int refuse_below(void *ctx, const char *below, const char *at, struct err *err)
+{
+    const bool *itself = ctx;
+    return below[0] != '\0' || *itself ? refuse(at, err) : 0;
+}
+
+int mount_refuse(const char *path, bool itself, struct err *err)
+{
+    return each(path, refuse_below, &itself, err);
+}
+
+struct names {
+    char **v;
+    size_t n;
+};
+
+/* A mount_fn. */
+static int add_name(void *ctx, const char *below, const char *at, struct err *err)
+{
+    struct names *names = ctx;
+    if (below[0] == '\0' || mount_has(names->v, below)) /* mounted over */
+        return 0;
+    if (strchr(below, '/') != NULL)
+        return refuse(at, err);
+    char **v = realloc(names->v, (names->n + 2) * sizeof *v);
+    if (v == NULL)
+        return err_nomem(err);
+    names->v = v;
+    v[names->n] = strdup(below);
+    v[names->n + 1] = NULL;
+    return v[names->n++] != NULL ? 0 : err_nomem(err);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int mount_names(const char *path, char ***names, struct err *err)
+{
+    struct names found = {.v = calloc(1, sizeof *found.v)};
+    if (found.v == NULL)
+        return err_nomem(err);
+    if (each(path, add_name, &found, err) != 0) {
+        mount_names_free(found.v);
+        return -1;
+    }
+    qsort(found.v, found.n, sizeof *found.v, by_name);
+    *names = found.v;
+    return 0;
+}
+
+void mount_names_free(char **names)
+{
+    for (size_t i = 0; names != NULL && names[i] != NULL; i++)
+        free(names[i]);
+    free(names);
+}
+
+bool mount_has(char *const *names, const char *name)
+{
+    for (; names != NULL && *names != NULL; names++)
+        if (strcmp(*names, name) == 0)
+            return true;
+    return false;
 }

@@ -15,4 +15,13 @@ bool mount_is_root(int fd);
  * volume along. */
 int mount_refuse(const char *path, bool itself, struct err *err);
 
+/* The names in the absolute, resolved directory `path` on which something is mounted:
+ * a sorted array that ends with NULL (mount_names_free). A mount deeper below is
+ * ERR_REFUSED, as above. Returns 0 or -1. */
+int mount_names(const char *path, char ***names, struct err *err);
+void mount_names_free(char **names);
+
+/* Whether `name` is one of them; `names` may be NULL. */
+bool mount_has(char *const *names, const char *name);
+
 #endif

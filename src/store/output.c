@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "store/archives.h"
@@ -14,6 +16,7 @@
 #include "store/stale.h"
 #include "store/tmpname.h"
 #include "util/io.h"
+#include "util/stop.h"
 
 #define LINKS_MAX   40 /* symlinks followed, as the kernel does */
 #define NUMBER_MAX  1000u
@@ -27,6 +30,7 @@ struct output {
     char *auto_name; /* not NULL: the name is ours to choose, and this is its root */
     char *path;      /* dir/name, or "-" */
     bool temporary;  /* tmp exists */
+    unsigned stall;  /* seconds, 0: for ever */
     char tmp[TMPNAME_SIZE];
     uint64_t bytes;
     dev_t dev;
@@ -280,12 +284,54 @@ static const char *shown(const struct output *o)
     return strcmp(o->path, "-") == 0 ? "standard output" : o->path;
 }
 
+uint64_t output_room(const struct output *o)
+{
+    struct statvfs v;
+    if (output_is_stream(o) || fstatvfs(o->dirfd, &v) != 0)
+        return UINT64_MAX;
+    return (uint64_t)v.f_bavail * v.f_frsize;
+}
+
+void output_stall(struct output *o, unsigned seconds)
+{
+    o->stall = seconds;
+}
+
+/* Write, never waiting longer than o->stall for the next byte to go: a pipe that
+ * poll(2) calls writable takes PIPE_BUF bytes without blocking. ETIMEDOUT. */
+static int write_watched(const struct output *o, const char *p, size_t len)
+{
+    struct pollfd fd = {.fd = o->fd, .events = POLLOUT};
+    while (len > 0) {
+        size_t n = len < PIPE_BUF ? len : PIPE_BUF;
+        int r = poll(&fd, 1, (int)(o->stall * 1000));
+        if (r == 0)
+            errno = ETIMEDOUT;
+        if (r == 0 || (r < 0 && (errno != EINTR || stop_signal() != 0)))
+            return -1;
+        if (r < 0)
+            continue;
+        if (io_write(o->fd, p, n) != 0)
+            return -1;
+        p += n;
+        len -= n;
+    }
+    return 0;
+}
+
 int output_write(void *ctx, const void *buf, size_t len, struct err *err)
 {
     struct output *o = ctx;
-    if (io_write(o->fd, buf, len) == 0) {
+    bool watched = o->stall > 0 && output_is_stream(o);
+    if ((watched ? write_watched(o, buf, len) : io_write(o->fd, buf, len)) == 0) {
         o->bytes += len;
         return 0;
+    }
+    if (errno == ETIMEDOUT && watched) {
+        err_set(err, ERR_FAIL, "cannot write: %s: it has taken no byte for %u seconds",
+                shown(o), o->stall);
+        return err_hint(err, "whoever reads it hangs or is gone; --stall-timeout sets "
+                             "how long to wait");
     }
     err_sys(err, ERR_FAIL, "cannot write: %s", shown(o));
     if (errno == ENOSPC || errno == EDQUOT)

@@ -37,6 +37,13 @@ bool output_is_stream(const struct output *o);
  * too, if that is a regular file); 0,0 for a stream. */
 void output_identity(const struct output *o, dev_t *dev, ino_t *ino);
 
+/* Free bytes where the archive will stand; UINT64_MAX for a stream or if not known. */
+uint64_t output_room(const struct output *o);
+
+/* A stream that takes no byte for `seconds` is an error of output_write: whoever read
+ * it may be gone without a sign (docker exec does not tell). 0, the default: wait. */
+void output_stall(struct output *o, unsigned seconds);
+
 /* Append. ERR_FAIL for a full disk ("no space left", hint) and the like. */
 int output_write(void *o, const void *buf, size_t len, struct err *err);
 

@@ -15,7 +15,7 @@
 
 #define LOST_FOUND "lost+found"
 
-int parts_has_content(int dirfd, bool *lost)
+int parts_has_content(int dirfd, char *const *mounts, bool *lost)
 {
     char **names;
     size_t n;
@@ -26,7 +26,7 @@ int parts_has_content(int dirfd, bool *lost)
     for (size_t i = 0; i < n; i++) {
         if (strcmp(names[i], LOST_FOUND) == 0)
             found = true;
-        else if (!path_reserved(names[i]))
+        else if (!path_reserved(names[i]) && !mount_has(mounts, names[i]))
             content = 1;
     }
     dirlist_free(names, n);
@@ -175,12 +175,12 @@ static int merge(int root, const char *where, char **old, size_t nold, char **ne
 }
 
 /* Take out of a list what is to stay where it is. */
-static void drop(char **names, size_t *n, bool ours, bool lost)
+static void drop(char **names, size_t *n, bool ours, bool lost, char *const *mounts)
 {
     size_t kept = 0;
     for (size_t i = 0; i < *n; i++) {
         if ((ours && path_reserved(names[i])) ||
-            (lost && strcmp(names[i], LOST_FOUND) == 0))
+            (lost && strcmp(names[i], LOST_FOUND) == 0) || mount_has(mounts, names[i]))
             free(names[i]);
         else
             names[kept++] = names[i];
@@ -202,15 +202,29 @@ static bool lost_content(int dirfd)
     return some;
 }
 
-int parts_plan_all(int root, const char *where, int src, bool replace,
-                   struct journal *j, bool *kept, struct err *err)
+/* Give the item at `name` the last place. */
+static void move_last(struct journal *j, const char *name)
+{
+    for (size_t i = 0; name != NULL && i + 1 < j->n; i++) {
+        if (strcmp(j->items[i].path, name) != 0)
+            continue;
+        struct journal_item item = j->items[i];
+        memmove(&j->items[i], &j->items[i + 1], (j->n - i - 1) * sizeof item);
+        j->items[j->n - 1] = item;
+        return;
+    }
+}
+
+int parts_plan_all(int root, const char *where, int src,
+                   const struct parts_rules *rules, struct journal *j, bool *kept,
+                   struct err *err)
 {
     char **old = NULL, **new = NULL;
     size_t nold = 0, nnew = 0;
     bool lost = false;
     int r = -1;
-    int content = parts_has_content(root, &lost);
-    if (content == 1 && !replace) {
+    int content = parts_has_content(root, rules->mounts, &lost);
+    if (content == 1 && !rules->replace) {
         err_set(err, ERR_REFUSED, "not empty any more: %s", where);
         goto done;
     }
@@ -220,9 +234,11 @@ int parts_plan_all(int root, const char *where, int src, bool replace,
         goto done;
     }
     *kept = lost && lost_content(src);
-    drop(old, &nold, true, true);
-    drop(new, &nnew, false, lost);
+    drop(old, &nold, true, true, rules->mounts);
+    drop(new, &nnew, false, lost, rules->mounts);
     r = merge(root, where, old, nold, new, nnew, j, err);
+    if (r == 0)
+        move_last(j, rules->last);
 
 done:
     dirlist_free(old, nold);

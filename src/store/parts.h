@@ -17,15 +17,22 @@
 int parts_plan(int root, const char *where, const char *const *paths, size_t n,
                bool replace, struct journal *j, struct err *err);
 
-/* Plan to put all that is in the directory `src` in the place of all that is in `root`.
- * lost+found of root and what belongs to restores stays; *kept is set where src has a
- * lost+found with content that therefore stays behind. ERR_REFUSED: root has content
- * and `replace` is not given. */
-int parts_plan_all(int root, const char *where, int src, bool replace,
-                   struct journal *j, bool *kept, struct err *err);
+struct parts_rules {
+    bool replace;        /* what stands in root may go */
+    char *const *mounts; /* names that stay as they are on both sides; or NULL */
+    const char *last;    /* the name that is moved last; or NULL */
+};
 
-/* Whether the directory has content: entries other than lost+found and ours. -1 with
- * errno. *lost (may be NULL) tells whether it has lost+found. */
-int parts_has_content(int dirfd, bool *lost);
+/* Plan to put all that is in the directory `src` in the place of all that is in `root`.
+ * lost+found of root, what belongs to restores, and the mounts stay; *kept is set where
+ * src has a lost+found with content that therefore stays behind. ERR_REFUSED: root has
+ * content and `replace` is not given. */
+int parts_plan_all(int root, const char *where, int src,
+                   const struct parts_rules *rules, struct journal *j, bool *kept,
+                   struct err *err);
+
+/* Whether the directory has content: entries other than lost+found, ours, and `mounts`
+ * (or NULL). -1 with errno. *lost (may be NULL) tells whether it has lost+found. */
+int parts_has_content(int dirfd, char *const *mounts, bool *lost);
 
 #endif

@@ -45,6 +45,7 @@ struct place {
     bool staged;    /* stage_name exists and is to be removed */
     bool touched;   /* something was made in the target; its times have changed */
     bool committed; /* the target is new */
+    char **mounts;  /* see place_mounts; NULL: not looked for */
     int stage;
     char stage_name[TMPNAME_SIZE];
     struct stat before; /* of an existing target */
@@ -94,7 +95,7 @@ fail:
 
 int place_is_empty(int dirfd, struct err *err)
 {
-    int content = parts_has_content(dirfd, NULL);
+    int content = parts_has_content(dirfd, NULL, NULL);
     if (content < 0)
         return err_sys(err, ERR_FAIL, "cannot read the directory");
     return !content;
@@ -104,20 +105,21 @@ int place_is_empty(int dirfd, struct err *err)
 static int judge(struct place *p, struct err *err)
 {
     bool lost;
-    int content = parts_has_content(p->t.fd, &lost);
+    if (!p->parts && mount_names(p->t.path, &p->mounts, err) != 0)
+        return -1;
+    int content = parts_has_content(p->t.fd, p->mounts, &lost);
     if (content < 0 || fstat(p->t.fd, &p->before) != 0)
         return err_sys(err, ERR_FAIL, "cannot read the directory: %s", p->t.path);
-    p->inside =
-        p->parts || lost || mount_is_root(p->t.fd) || !target_parent_writable(&p->t);
-    if (p->parts)
-        return 0;
-    if (content == 1 && !p->replace) {
+    p->inside = p->parts || lost || mount_is_root(p->t.fd) ||
+                !target_parent_writable(&p->t) ||
+                (p->mounts != NULL && p->mounts[0] != NULL);
+    if (!p->parts && content == 1 && !p->replace) {
         err_set(err, ERR_REFUSED, "the target is not empty: %s", p->t.path);
         return err_hint(err,
                         "--replace puts what is restored in its place, once all of it "
                         "has proved good");
     }
-    return mount_refuse(p->t.path, false, err);
+    return 0;
 }
 
 static int open_place(struct place *p, const char *path,
@@ -170,6 +172,21 @@ int place_open_parts(struct place **p, const char *path, bool replace,
                      const struct notice_sink *notices, struct err *err)
 {
     return open_as(p, path, replace, true, notices, err);
+}
+
+char *const *place_mounts(const struct place *p)
+{
+    return p->mounts;
+}
+
+int place_fd(const struct place *p)
+{
+    return p->t.fd;
+}
+
+const char *place_path(const struct place *p)
+{
+    return p->t.path;
 }
 
 /* The directory that holds staging, and its path. */
@@ -377,8 +394,8 @@ static void settle(struct place *p, const char *trash, const struct swap_meta *m
         p->t.fd); /* the content is synced; this is the time and the clearing up */
 }
 
-static int commit_inside(struct place *p, const struct notice_sink *notices,
-                         struct err *err)
+static int commit_inside(struct place *p, const char *last,
+                         const struct notice_sink *notices, struct err *err)
 {
     struct journal j = {0};
     struct swap_meta meta = {.before = p->before, .from = p->stage};
@@ -391,7 +408,9 @@ static int commit_inside(struct place *p, const struct notice_sink *notices,
         err_sys(err, ERR_FAIL, "cannot use: %s/%s", p->t.path, p->stage_name);
         goto done;
     }
-    if (parts_plan_all(p->t.fd, p->t.path, p->stage, p->replace, &j, &kept, err) != 0 ||
+    const struct parts_rules rules = {
+        .replace = p->replace, .mounts = p->mounts, .last = last};
+    if (parts_plan_all(p->t.fd, p->t.path, p->stage, &rules, &j, &kept, err) != 0 ||
         swap_run(p->t.fd, p->stage, &j, &meta, trash, err) != 0)
         goto done;
     if (kept)
@@ -405,17 +424,35 @@ done:
     return r;
 }
 
-int place_commit(struct place *p, const struct notice_sink *notices, struct err *err)
+/* What is mounted in the target must be what it was when that was opened: whatever
+ * else is found there would be moved aside. */
+static int same_mounts(const struct place *p, struct err *err)
+{
+    char **now;
+    int r = 0;
+    if (mount_names(p->t.path, &now, err) != 0)
+        return -1;
+    for (char **name = now; *name != NULL && r == 0; name++)
+        if (!mount_has(p->mounts, *name))
+            r = err_set(err, ERR_REFUSED,
+                        "a file system was mounted in the target meanwhile: %s/%s",
+                        p->t.path, *name);
+    mount_names_free(now);
+    return r;
+}
+
+int place_commit(struct place *p, const char *last, const struct notice_sink *notices,
+                 struct err *err)
 {
     int r;
     if (!p->staged)
         return err_set(err, ERR_FAIL, "nothing was restored to: %s", p->t.path);
     if (syncfs(p->stage) != 0)
         return err_sys(err, ERR_FAIL, "cannot sync: %s", base_path(p));
-    if (p->t.fd >= 0 && mount_refuse(p->t.path, false, err) != 0)
+    if (p->t.fd >= 0 && same_mounts(p, err) != 0)
         return -1;
     if (p->inside)
-        r = commit_inside(p, notices, err);
+        r = commit_inside(p, last, notices, err);
     else if (p->t.fd >= 0 && same_target(p, err) != 0)
         r = -1;
     else if (p->t.fd >= 0 && p->replace)
@@ -464,7 +501,7 @@ int place_commit_paths(struct place *p, const char *const *paths, size_t n,
          * makes it. */
         if (fchmod(p->stage, 0755) != 0)
             return err_sys(err, ERR_FAIL, "cannot set rights: %s", p->t.path);
-        return place_commit(p, notices, err);
+        return place_commit(p, NULL, notices, err);
     }
     if (syncfs(p->stage) != 0)
         return err_sys(err, ERR_FAIL, "cannot sync: %s", p->t.path);
@@ -486,6 +523,7 @@ void place_free(struct place *p)
         (void)dirmeta_time(p->t.fd, &p->before);
     if (p->stage >= 0)
         close(p->stage);
+    mount_names_free(p->mounts);
     target_close(&p->t);
     free(p);
 }

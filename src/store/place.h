@@ -32,9 +32,9 @@ struct place;
  *   absent                        made at commit: staging, made beside it, is renamed; its
  *                                 parent must exist
  *   empty directory               replaced likewise
- *   mount point, lost+found in    staging is inside, its children are moved at commit
- *   it, or a parent that cannot
- *   be written
+ *   mount point, lost+found or    staging is inside, its children are moved at commit
+ *   a mount in it, or a parent
+ *   that cannot be written
  *
  * A target with content is ERR_REFUSED without `replace`; with it, the content is kept until
  * commit. It is held by flock (exclusive; ERR_BUSY). What an earlier run that was killed has
@@ -51,6 +51,15 @@ int place_open(struct place **p, const char *path, bool replace,
 int place_open_parts(struct place **p, const char *path, bool replace,
                      const struct notice_sink *notices, struct err *err);
 
+/* The names in a target that exists on which something else is mounted: commit leaves
+ * them as they are (a mount further down is ERR_REFUSED by place_open). Ends with NULL,
+ * or is NULL; owned by p. */
+char *const *place_mounts(const struct place *p);
+
+/* The target itself, held; -1 if it is absent. Its resolved path. Both owned by p. */
+int place_fd(const struct place *p);
+const char *place_path(const struct place *p);
+
 /* The staging directory to extract into (0700, made by the first call), on the file
  * system of the target. */
 int place_staging(struct place *p, struct err *err);
@@ -60,12 +69,14 @@ int place_space(const struct place *p, uint64_t *bytes, uint64_t *inodes,
                 struct err *err);
 
 /* Make staging the target. Whole tree: renameat2 EXCHANGE or rename, or child by child
- * for a mount point with roll-back on failure; stop signals are held off meanwhile by
- * not being looked at. The metadata of the staging root is put on the target root where
- * that stays (mount point). Then the old content is removed (failure: warning
- * old-not-removed). All synced. After -1 the target is as before, unless
- * the error says what it is (err_state). */
-int place_commit(struct place *p, const struct notice_sink *notices, struct err *err);
+ * for a mount point with roll-back on failure, the child `last` (or NULL) after all
+ * others, so that its presence tells that all are there; stop signals are held off
+ * meanwhile by not being looked at. The metadata of the staging root is put on the
+ * target root where that stays (mount point). Then the old content is removed (failure:
+ * warning old-not-removed). All synced. After -1 the target is as before, unless the
+ * error says what it is (err_state). */
+int place_commit(struct place *p, const char *last, const struct notice_sink *notices,
+                 struct err *err);
 
 /* Move parts: each of `paths` (util/path.h, none below another) from staging to the
  * same path below the target, making parents as they are in staging; what stands there

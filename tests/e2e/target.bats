@@ -144,18 +144,80 @@ clean() { [ -z "$(find "$T" -name '.pmm-seal-*' -o -name '.*.tmp')" ] || fail "l
         same_trees "$T/src" "$T/out"'
 }
 
-@test "a mount inside the target is not taken along: refused" {
+@test "what is mounted in the target stays mounted, and what the archive does not have stays there" {
     need_mounts
     prepare
     mkdir -p "$T/out/volume"
-    export -f with_pass restore
+    export -f with_pass restore same_trees
     export T PMM_SEAL E2E
     expect 0 unshare -m bash -ec '
         mount -t tmpfs none "$T/out/volume"
         echo data >"$T/out/volume/data"
+        restore --replace "$T/a.pmmseal" "$T/out"
+        mountpoint -q "$T/out/volume"
+        [ "$(cat "$T/out/volume/data")" = data ]
+        rm "$T/out/volume/data"; umount "$T/out/volume"; rmdir "$T/out/volume"
+        same_trees "$T/src" "$T/out"'
+    says mount-kept
+}
+
+@test "a mount that is no child of the target itself is refused, and nothing is touched" {
+    need_mounts
+    prepare
+    mkdir -p "$T/out/deep/volume"
+    export -f with_pass restore
+    export T PMM_SEAL E2E
+    expect 0 unshare -m bash -ec '
+        mount -t tmpfs none "$T/out/deep/volume"
+        echo data >"$T/out/deep/volume/data"
         rc=0; restore --replace "$T/a.pmmseal" "$T/out" || rc=$?
         [ $rc = 7 ]
-        [ "$(cat "$T/out/volume/data")" = data ]'
+        [ "$(cat "$T/out/deep/volume/data")" = data ]'
+    says "$T/out/deep/volume"
+}
+
+@test "certificates mounted in the target: filled if empty, same is a note, different is 3 and stays" {
+    need_mounts
+    small_tree "$T/src"
+    chmod 640 "$T/src/nginx/conf"
+    backup -q -o "$T/a.pmmseal" "$T/src"
+    mkdir -p "$T/vol" "$T/certs"
+    export -f with_pass restore same_trees
+    export T PMM_SEAL E2E
+    expect 0 unshare -m bash -ec '
+        mount -t tmpfs none "$T/vol"
+        mkdir "$T/vol/nginx"
+        mount -t tmpfs none "$T/vol/nginx"
+        restore "$T/a.pmmseal" "$T/vol"
+        mountpoint -q "$T/vol/nginx"
+        same_trees "$T/src/nginx" "$T/vol/nginx"
+        same_trees "$T/src/logs" "$T/vol/logs"
+        [ -z "$(find "$T/vol" -name ".pmm-seal*")" ]
+
+        touch "$T/vol/nginx/conf"
+        restore --replace "$T/a.pmmseal" "$T/vol" 2>"$T/note"
+        grep -q mount-same "$T/note"
+
+        rm -rf "$T/vol"/[!n]*
+        echo renewed >"$T/vol/nginx/conf"
+        rc=0; restore "$T/a.pmmseal" "$T/vol" 2>"$T/warning" || rc=$?
+        [ $rc = 3 ]
+        grep -q "mount-differs" "$T/warning"
+        grep -q "conf (" "$T/warning"
+        [ "$(cat "$T/vol/nginx/conf")" = renewed ]
+        same_trees "$T/src/logs" "$T/vol/logs"
+
+        restore --replace "$T/a.pmmseal" "$T/vol"
+        mountpoint -q "$T/vol/nginx"
+        same_trees "$T/src/nginx" "$T/vol/nginx"
+
+        echo renewed >"$T/vol/nginx/conf"
+        mount -o remount,ro "$T/vol/nginx"
+        rc=0; restore --replace "$T/a.pmmseal" "$T/vol" 2>"$T/readonly" || rc=$?
+        [ $rc = 3 ]
+        grep -q mount-not-restored "$T/readonly"
+        [ "$(cat "$T/vol/nginx/conf")" = renewed ]
+        [ -z "$(find "$T/vol" -name ".pmm-seal*")" ]'
 }
 
 @test "a full target exits 1 before anything is written, with --ignore-space after, and leaves nothing" {

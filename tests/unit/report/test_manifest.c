@@ -78,16 +78,76 @@ static void test_a_final_manifest_comes_back_whole(void **state)
     assert_string_equal(report_line(back, 1)->text, "w0");
     assert_null(report_line(back, 1)->path);
     assert_string_equal(report_line(back, 2)->path, "p\xFE");
-    char *text = manifest_text(&m);
-    assert_non_null(strstr(text, "\"order\": \"depth-first\""));
-    assert_non_null(strstr(text, "\"result\": \"warnings\""));
-    assert_non_null(strstr(text, "\"created\": \"2026-11-24T03:07:24Z\""));
-    free(text);
+    assert_int_equal(buf_add(&b, "", 1), 0);
+    assert_non_null(strstr((char *)b.p, "\"order\":\"depth-first\""));
+    assert_non_null(strstr((char *)b.p, "\"result\":\"warnings\""));
+    assert_non_null(strstr((char *)b.p, "\"created\":\"2026-11-24T03:07:24Z\""));
     manifest_free(&m);
     manifest_free(&m);
     report_free(r);
     report_free(back);
     buf_free(&b);
+}
+
+static void test_what_the_volume_was_and_what_was_taken_along_come_back(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct buf b = {0};
+    struct manifest in = sample(true), m;
+    struct report *r = warned(0);
+    in.totals.warnings = 0;
+    in.state = STATE_CRASHED;
+    in.volume = (struct volume_facts){.pmm = true,
+                                      .version = "3.7.0",
+                                      .distribution = "docker",
+                                      .pgdir = "postgres14",
+                                      .pg_version = 14,
+                                      .system_id = UINT64_MAX - 1,
+                                      .victoriametrics = true,
+                                      .vm_partition_index = true,
+                                      .encryption_key = true};
+    assert_int_equal(extras_env(&in.extras, "PMM_DEBUG", &err), 0);
+    assert_int_equal(extras_env(&in.extras, "GF_X=a\xFF", &err), 0);
+    assert_int_equal(extras_file(&in.extras, "/etc/key", "secret\n\x80", true, &err),
+                     0);
+    assert_int_equal(extras_file(&in.extras, "inspect.json", "[{}]\n", false, &err), 0);
+    encode(&in, r, 1 << 20, &b);
+    assert_int_equal(manifest_parse(b.p, b.len, &m, &err), 0);
+    assert_int_equal(m.state, STATE_CRASHED);
+    assert_memory_equal(&m.volume, &in.volume, sizeof m.volume);
+    assert_int_equal(m.extras.nenv, 2);
+    assert_string_equal(m.extras.env[0], "PMM_DEBUG");
+    assert_string_equal(m.extras.env[1], "GF_X=a\xFF");
+    assert_int_equal(m.extras.nfiles, 2);
+    const struct extra_file *key = extras_find(&m.extras, "key");
+    assert_string_equal(key->path, "/etc/key");
+    assert_string_equal(key->text, "secret\n\x80");
+    assert_true(key->needed);
+    assert_false(extras_find(&m.extras, "inspect.json")->needed);
+    assert_null(extras_find(&m.extras, "ey"));
+    manifest_free(&m);
+    extras_free(&in.extras);
+    report_free(r);
+    buf_free(&b);
+}
+
+static void test_more_is_not_taken_along_than_a_manifest_holds(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct extras x = {0};
+    char *big = test_malloc(EXTRAS_MAX);
+    memset(big, 'x', EXTRAS_MAX - 1);
+    big[EXTRAS_MAX - 1] = '\0';
+    assert_int_equal(extras_file(&x, "f", big, false, &err), -1);
+    assert_int_equal(err.cls, ERR_FAIL);
+    err = (struct err){0};
+    big[EXTRAS_MAX - 4] = '\0';
+    assert_int_equal(extras_file(&x, "f", big, false, &err), 0);
+    assert_int_equal(extras_env(&x, "A", &err), -1);
+    extras_free(&x);
+    test_free(big);
 }
 
 static void test_the_first_manifest_has_no_totals(void **state)
@@ -234,6 +294,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_final_manifest_comes_back_whole),
+        cmocka_unit_test(test_what_the_volume_was_and_what_was_taken_along_come_back),
+        cmocka_unit_test(test_more_is_not_taken_along_than_a_manifest_holds),
         cmocka_unit_test(test_the_first_manifest_has_no_totals),
         cmocka_unit_test(test_warnings_are_dropped_from_the_end_to_stay_under_max),
         cmocka_unit_test(test_unknown_keys_are_passed_over),

@@ -1,0 +1,91 @@
+#include "job/fit.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pmm/live.h"
+#include "pmm/volume.h"
+
+/* Where an image of PMM says which version it is. */
+#define IMAGE_VERSION "/usr/share/percona-dashboards/VERSION"
+
+/* "" where nobody knows. */
+static void image_version(char version[VOLUME_TEXT])
+{
+    version[0] = '\0';
+    FILE *f = fopen(IMAGE_VERSION, "re");
+    if (f == NULL)
+        return;
+    if (fgets(version, VOLUME_TEXT, f) != NULL)
+        version[strcspn(version, " \t\r\n")] = '\0';
+    fclose(f);
+}
+
+int fit_version(const struct volume_facts *archive, const char *target, bool force,
+                struct err *err)
+{
+    char image[VOLUME_TEXT];
+    if (target == NULL) {
+        image_version(image);
+        target = image;
+    }
+    if (force || !archive->pmm || volume_version_cmp(archive->version, target) <= 0)
+        return 0;
+    err_set(err, ERR_REFUSED,
+            "the archive is of PMM %s, newer than the PMM %s that is to run on it",
+            archive->version, target);
+    return err_hint(err,
+                    "start an image of PMM %s or later (a newer volume may break an "
+                    "older PMM without a sign), or say --force-version",
+                    archive->version);
+}
+
+int fit_stopped(int fd, const char *path, struct err *err)
+{
+    struct volume_facts v;
+    struct live live;
+    if (fd < 0)
+        return 0;
+    if (volume_look(fd, &v, err) != 0 || live_look(fd, &v, &live, err) != 0)
+        return -1;
+    if (live.state != LIVE_RUNNING)
+        return 0;
+    err_set(err, ERR_REFUSED, "a PMM Server is running on the target (%s): %s",
+            live.who, path);
+    return err_hint(err, "stop its container first (docker stop -t 300 pmm-server), or "
+                         "inside it say --stop-services");
+}
+
+bool fit_stores(const char *const *paths, size_t n)
+{
+    static const char *const stores[] = {"postgres", "victoriametrics", "clickhouse",
+                                         "prometheus/data"};
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < sizeof stores / sizeof *stores; k++)
+            if (strncmp(paths[i], stores[k], strlen(stores[k])) == 0)
+                return true;
+    return false;
+}
+
+void fit_seeded(const char *target, struct err *err)
+{
+    struct volume_facts v;
+    struct err ignored = {0};
+    if (err->cls != ERR_REFUSED)
+        return;
+    int fd = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (volume_look(fd, &v, &ignored) == 0 && v.pmm) {
+        err->hint[0] = '\0';
+        err_hint(
+            err,
+            "it holds a PMM volume. Images up to PMM 3.7 fill an empty one when "
+            "they are first started; if that is all there is, or it is not needed "
+            "any more, --replace puts what is restored in its place, once all of it "
+            "has proved good");
+    }
+    close(fd);
+}

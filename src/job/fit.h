@@ -1,0 +1,30 @@
+/*
+ * Whether an archive of a PMM volume fits where it is to be restored.
+ */
+#ifndef JOB_FIT_H
+#define JOB_FIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "report/volumefacts.h"
+#include "util/err.h"
+
+/* PMM upgrades an older volume when it starts; what a newer one wrote it may not read,
+ * and does not notice. ERR_REFUSED if the archive's version is above `target` (or, if
+ * that is NULL, what the PMM image says in which this runs), unless `force`. */
+int fit_version(const struct volume_facts *archive, const char *target, bool force,
+                struct err *err);
+
+/* ERR_REFUSED if the servers of the volume in the directory `fd` run; `path` names it.
+ * -1 for fd: there is none. */
+int fit_stopped(int fd, const char *path, struct err *err);
+
+/* Whether any of `paths` (util/path.h, relative to the volume) lies in a store. */
+bool fit_stores(const char *const *paths, size_t n);
+
+/* After ERR_REFUSED for a target with content: if that is a PMM volume, add what may be
+ * behind it. Other errors stay as they are. */
+void fit_seeded(const char *target, struct err *err);
+
+#endif

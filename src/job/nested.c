@@ -1,0 +1,284 @@
+#include "job/nested.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "archive/compare.h"
+#include "archive/walk.h"
+#include "util/buf.h"
+#include "util/io.h"
+
+#define OPEN_DIR (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+#define BLOCK    65536u
+#define NAMED    3u /* differences that a warning names */
+
+struct copy {
+    char *name;
+    struct place *place;
+};
+
+struct nested {
+    struct copy *copies;
+    size_t n;
+};
+
+/* ---- one staged tree, entry by entry ---- */
+
+/* Where a walked tree goes: into a comparison, or into another place. */
+struct sink {
+    struct compare *compare;
+    struct extract *extract;
+    uint8_t block[BLOCK];
+};
+
+static int data(struct sink *s, const void *buf, size_t len, uint64_t off,
+                struct err *err)
+{
+    return s->compare != NULL ? compare_data(s->compare, buf, len, off, err)
+                              : extract_data(s->extract, buf, len, off, err);
+}
+
+/* Bytes [off, off + len) of fd. */
+static int content(struct sink *s, int fd, uint64_t off, uint64_t len, struct err *err)
+{
+    while (len > 0) {
+        size_t want = len < BLOCK ? (size_t)len : BLOCK;
+        ssize_t n = io_pread(fd, s->block, want, off);
+        if (n <= 0)
+            return err_sys(err, ERR_FAIL, "cannot read what was restored");
+        if (data(s, s->block, (size_t)n, off, err) != 0)
+            return -1;
+        off += (uint64_t)n;
+        len -= (uint64_t)n;
+    }
+    return 0;
+}
+
+/* A walk_entry_fn. */
+static int on_entry(void *ctx, struct entry *e, int fd, struct err *err)
+{
+    struct sink *s = ctx;
+    const struct extent whole = {.off = 0, .len = e->item.size};
+    bool sparse = (e->item.flags & ITEM_SPARSE) != 0;
+    const struct extent *x = sparse ? e->extents : &whole;
+    size_t n = fd < 0 ? 0 : sparse ? e->nextents : 1;
+    e->item.stored = e->item.size;
+    if ((s->compare != NULL ? compare_entry(s->compare, e, err)
+                            : extract_entry(s->extract, e, err)) != 0)
+        return -1;
+    for (size_t i = 0; i < n; i++)
+        if (content(s, fd, x[i].off, x[i].len, err) != 0)
+            return -1;
+    return s->compare != NULL ? compare_end(s->compare, err)
+                              : extract_end(s->extract, err);
+}
+
+static int walk(int fd, struct sink *s, struct err *err)
+{
+    static const struct walk_opts all;
+    struct walk_counts counts;
+    return walk_tree(fd, &all, on_entry, s, NULL, &counts, err);
+}
+
+/* ---- is it the same? ---- */
+
+struct differences {
+    size_t n;
+    struct buf named; /* the first ones */
+};
+
+/* A compare_fn. Times and owners do not make another certificate. */
+static void differs(void *ctx, const char *path, const char *what)
+{
+    struct differences *d = ctx;
+    if (strcmp(what, "mtime") == 0 || strcmp(what, "owner") == 0 ||
+        strcmp(path, ".") == 0)
+        return;
+    if (d->n++ < NAMED)
+        (void)buf_printf(&d->named, "%s%s (%s)", d->n > 1 ? ", " : "", path, what);
+}
+
+static int compare(int staged, int mounted, struct sink *s, struct differences *d,
+                   struct err *err)
+{
+    static const struct compare_opts opts = {.ignore_owner = true};
+    if (compare_open(&s->compare, mounted, &opts, differs, d, err) != 0)
+        return -1;
+    int rc = walk(staged, s, err);
+    if (rc == 0)
+        rc = compare_finish(s->compare, err);
+    compare_free(s->compare);
+    s->compare = NULL;
+    return rc;
+}
+
+/* ---- the copy ---- */
+
+static int copy_into(struct place *to, int staged, struct sink *s,
+                     const struct extract_opts *opts, const struct job *job,
+                     struct err *err)
+{
+    int fd = place_staging(to, err);
+    if (fd < 0 || extract_open(&s->extract, fd, opts, report_sink(job->report),
+                               job->progress, err) != 0)
+        return -1;
+    int rc = walk(staged, s, err);
+    if (rc == 0)
+        rc = extract_finish(s->extract, err);
+    if (rc == 0 && opts->read_back)
+        rc = extract_read_back(s->extract, err);
+    extract_free(s->extract);
+    s->extract = NULL;
+    return rc;
+}
+
+/* A failure here is one of the mount, and does not undo the restore of all the rest. */
+static int not_restored(const char *name, const struct err *why, const struct job *job,
+                        struct err *err)
+{
+    if (why->cls == ERR_SIGNAL) {
+        *err = *why;
+        return -1;
+    }
+    notice(report_sink(job->report), NOTICE_WARNING, "mount-not-restored", name,
+           "something is mounted here, and its content is as it was: %s", why->text);
+    return 0;
+}
+
+static int prepare_copy(struct nested *n, struct place *p, const char *name, int staged,
+                        struct sink *s, const struct extract_opts *opts,
+                        const struct job *job, struct err *err)
+{
+    struct copy *c = &n->copies[n->n];
+    struct buf path = {0};
+    struct err why = {0};
+    if (buf_printf(&path, "%s/%s", place_path(p), name) != 0 ||
+        buf_add(&path, "", 1) != 0 || (c->name = strdup(name)) == NULL) {
+        buf_free(&path);
+        return err_nomem(err);
+    }
+    n->n++;
+    int rc =
+        place_open(&c->place, (char *)path.p, true, report_sink(job->report), &why);
+    if (rc == 0)
+        rc = copy_into(c->place, staged, s, opts, job, &why);
+    buf_free(&path);
+    if (rc == 0)
+        return 0;
+    place_free(c->place);
+    c->place = NULL;
+    return not_restored(name, &why, job, err);
+}
+
+/* One mount of which something is staged. */
+static int prepare_one(struct nested *n, struct place *p, const char *name, int staged,
+                       int mounted, bool replace, const struct extract_opts *opts,
+                       const struct job *job, struct err *err)
+{
+    const struct notice_sink *sink = report_sink(job->report);
+    struct differences d = {0};
+    struct sink *s = calloc(1, sizeof *s);
+    int rc = -1;
+    if (s == NULL)
+        return err_nomem(err);
+    int empty = place_is_empty(mounted, err);
+    if (empty < 0 || (!empty && compare(staged, mounted, s, &d, err) != 0))
+        goto done;
+    rc = 0;
+    if (!empty && d.n == 0)
+        notice(sink, NOTICE_NOTE, "mount-same", name,
+               "something is mounted here, with the content of the archive");
+    else if (!empty && !replace)
+        notice(sink, NOTICE_WARNING, "mount-differs", name,
+               "something is mounted here, and its content, which is not that of the "
+               "archive, was left as it is: %.*s%s",
+               (int)d.named.len, (const char *)d.named.p, d.n > NAMED ? ", ..." : "");
+    else
+        rc = prepare_copy(n, p, name, staged, s, opts, job, err);
+
+done:
+    buf_free(&d.named);
+    free(s);
+    return rc;
+}
+
+static int prepare(struct nested *n, struct place *p, const char *name, bool replace,
+                   const struct extract_opts *opts, const struct job *job,
+                   struct err *err)
+{
+    int staging = place_staging(p, err);
+    if (staging < 0)
+        return -1;
+    int staged = openat(staging, name, OPEN_DIR);
+    if (staged < 0 && errno == ENOENT) {
+        notice(report_sink(job->report), NOTICE_NOTE, "mount-kept", name,
+               "something is mounted here, of which the archive has nothing");
+        return 0;
+    }
+    int mounted = staged < 0 ? -1 : openat(place_fd(p), name, OPEN_DIR);
+    int rc = 0;
+    if (mounted >= 0) {
+        rc = prepare_one(n, p, name, staged, mounted, replace, opts, job, err);
+    } else {
+        struct err why = {0};
+        err_sys(&why, ERR_FAIL, "cannot open the directory");
+        rc = not_restored(name, &why, job, err);
+    }
+    if (mounted >= 0)
+        close(mounted);
+    if (staged >= 0)
+        close(staged);
+    return rc;
+}
+
+int nested_prepare(struct nested **out, struct place *p, bool replace,
+                   const struct extract_opts *opts, const struct job *job,
+                   struct err *err)
+{
+    char *const *mounts = place_mounts(p);
+    size_t count = 0;
+    while (mounts != NULL && mounts[count] != NULL)
+        count++;
+    struct nested *n = calloc(1, sizeof *n);
+    if (n == NULL)
+        return err_nomem(err);
+    n->copies = calloc(count + 1, sizeof *n->copies);
+    if (n->copies == NULL) {
+        nested_free(n);
+        return err_nomem(err);
+    }
+    for (size_t i = 0; i < count; i++)
+        if (prepare(n, p, mounts[i], replace, opts, job, err) != 0) {
+            nested_free(n);
+            return -1;
+        }
+    *out = n;
+    return 0;
+}
+
+void nested_commit(struct nested *n, const struct job *job)
+{
+    for (size_t i = 0; i < n->n; i++) {
+        struct err why = {0}, ignored = {0};
+        struct copy *c = &n->copies[i];
+        if (c->place != NULL &&
+            place_commit(c->place, NULL, report_sink(job->report), &why) != 0)
+            (void)not_restored(c->name, &why, job, &ignored);
+    }
+}
+
+void nested_free(struct nested *n)
+{
+    if (n == NULL)
+        return;
+    for (size_t i = 0; i < n->n; i++) {
+        place_free(n->copies[i].place);
+        free(n->copies[i].name);
+    }
+    free(n->copies);
+    free(n);
+}

@@ -1,0 +1,80 @@
+#include "job/pause.h"
+
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "pmm/guardian.h"
+#include "util/child.h"
+
+#define SHELL          "/bin/sh"
+#define BEFORE_SECONDS 3600u /* docker stop -t 300 of a big server is far below */
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+bool pause_wanted(const struct pause_opts *opts)
+{
+    return opts->services || opts->before != NULL || opts->after != NULL;
+}
+
+int pause_check(struct pause *p, const struct pause_opts *opts, const struct job *job,
+                struct err *err)
+{
+    *p = (struct pause){.opts = opts, .guardian = job->guardian};
+    if ((opts->before != NULL || opts->after != NULL) && access(SHELL, X_OK) != 0) {
+        err_sys(err, ERR_FAIL, "cannot run --before and --after: %s", SHELL);
+        return err_hint(err, "run them outside of this container");
+    }
+    return opts->services ? services_running(!opts->all, &p->services, err) : 0;
+}
+
+static int run_before(const char *command, struct err *err)
+{
+    char *argv[] = {(char *)SHELL, (char *)"-c", (char *)command, NULL};
+    struct child_result r;
+    char line[256];
+    if (child_run(argv, BEFORE_SECONDS, true, &r, err) != 0)
+        return -1;
+    if (r.status == 0)
+        return 0;
+    return err_set(err, ERR_FAIL, "--before failed with status %d: %s", r.status,
+                   child_last_line(&r, line, sizeof line));
+}
+
+int pause_begin(struct pause *p, struct err *err)
+{
+    if (p->opts == NULL || !pause_wanted(p->opts))
+        return 0;
+    if (guardian_arm(p->guardian, p->opts->services ? &p->services : NULL, err) != 0)
+        return -1;
+    p->armed = true;
+    p->since = now();
+    if (p->opts->before != NULL && run_before(p->opts->before, err) != 0)
+        return -1;
+    return p->opts->services ? services_stop(&p->services, PAUSE_STOP_SECONDS, err) : 0;
+}
+
+int pause_keep(struct pause *p, const struct job *job, struct err *err)
+{
+    if (!p->armed)
+        return 0;
+    p->armed = false;
+    report_u64(job->report, "services", p->services.n);
+    return guardian_forget_services(p->guardian, err);
+}
+
+int pause_end(struct pause *p, const struct job *job, struct err *err)
+{
+    if (!p->armed)
+        return 0;
+    p->armed = false;
+    int rc = guardian_release(p->guardian, err);
+    report_double(job->report, "downtime", now() - p->since);
+    report_u64(job->report, "services", p->services.n);
+    return rc;
+}

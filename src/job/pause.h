@@ -1,0 +1,52 @@
+/*
+ * The time in which a PMM Server stands still so that its files can be read: services
+ * stopped, or the user's own command run, and brought back on every way out. The
+ * guardian (pmm/guardian.h) does the bringing back, so that not even SIGKILL prevents
+ * it.
+ */
+#ifndef JOB_PAUSE_H
+#define JOB_PAUSE_H
+
+#include <stdbool.h>
+
+#include "job/job.h"
+#include "pmm/services.h"
+#include "util/err.h"
+
+#define PAUSE_STOP_SECONDS 300u /* what PMM's own supervisord allows its programs */
+
+struct pause_opts {
+    bool services;      /* --stop-services */
+    bool all;           /* every program, not only those that write to /srv (restore) */
+    const char *before; /* --before: a command for /bin/sh -c, or NULL */
+    const char *after;  /* --after, or NULL; the guardian knows it already */
+};
+
+struct pause {
+    const struct pause_opts *opts;
+    struct guardian *guardian; /* job's */
+    struct services services;
+    bool armed;
+    double since; /* CLOCK_MONOTONIC, seconds */
+};
+
+/* Whether anything is to be paused at all. */
+bool pause_wanted(const struct pause_opts *opts);
+
+/* Everything that can be found wrong before anything is stopped: supervisorctl is there
+ * and answers, /bin/sh is there. ERR_REFUSED, ERR_FAIL. Keeps which services run. */
+int pause_check(struct pause *p, const struct pause_opts *opts, const struct job *job,
+                struct err *err);
+
+/* Arm the guardian, run --before, stop the services. On -1 what was stopped is still to
+ * be brought back by pause_end. */
+int pause_begin(struct pause *p, struct err *err);
+
+/* Leave what was stopped as it is. ERR_FAIL. */
+int pause_keep(struct pause *p, const struct job *job, struct err *err);
+
+/* Bring everything back; once. Facts: downtime (seconds, if anything was paused),
+ * services (their number). ERR_FAIL names what does not run again. */
+int pause_end(struct pause *p, const struct job *job, struct err *err);
+
+#endif

@@ -1,0 +1,352 @@
+/*
+ * Two processes, one socket. What one says in a packet is a struct of this file: both
+ * are the same program. The end of the main process, of whatever kind, is the end of
+ * the socket.
+ *
+ * The main process knows as well what is to be brought back. Should the guardian be
+ * gone, it does it itself.
+ */
+#include "pmm/guardian.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "secret/secret.h"
+#include "util/child.h"
+
+#define GUARD_FD      3
+#define AFTER_SECONDS 3600u
+#define GUESSED_FDS   65536 /* closed one by one where /proc cannot tell */
+
+extern char **environ;
+
+enum wish { WISH_ARM, WISH_FORGET, WISH_RELEASE };
+
+struct wish_packet {
+    enum wish wish;
+    struct services s;
+};
+
+/* To WISH_RELEASE there are two: one before anything is done, and one after. */
+struct answer_packet {
+    int result;
+    struct err err;
+};
+
+/* What is to be brought back, and whether. */
+struct charge {
+    bool armed, done;
+    struct services s;
+    const char *after; /* or NULL */
+};
+
+struct guardian {
+    pid_t pid;
+    int fd;
+    struct charge charge;
+    int result; /* of the release, once it is done */
+    struct err err;
+};
+
+/* The command itself is not repeated in messages. */
+static int run_after(const char *after, struct err *err)
+{
+    char *argv[] = {(char *)"/bin/sh", (char *)"-c", (char *)after, NULL};
+    struct child_result r;
+    char line[512];
+    if (child_run(argv, AFTER_SECONDS, 0, &r, err) != 0)
+        return -1;
+    if (r.status == 0)
+        return 0;
+    if (r.status == -1)
+        return err_set(err, ERR_FAIL,
+                       "the command of --after has not ended in %u s: killed",
+                       AFTER_SECONDS);
+    return err_set(err, ERR_FAIL, "the command of --after failed with status %d: %s",
+                   r.status, child_last_line(&r, line, sizeof line));
+}
+
+/* Both, also when the first fails. */
+static int bring_back(struct charge *c, struct err *err)
+{
+    struct err second = {0};
+    c->done = true;
+    int r = services_start(&c->s, err);
+    if (c->after == NULL || run_after(c->after, &second) == 0)
+        return r;
+    if (r == 0)
+        *err = second;
+    else {
+        size_t n = strlen(err->text);
+        snprintf(err->text + n, sizeof err->text - n, "; and %s", second.text);
+    }
+    return -1;
+}
+
+/* ---- the guardian's side ---- */
+
+/* Close all but GUARD_FD and what lies below it. */
+static void close_others(void)
+{
+    DIR *d = opendir("/proc/self/fd");
+    if (d == NULL) {
+        for (int fd = GUARD_FD + 1; fd < GUESSED_FDS; fd++)
+            close(fd);
+        return;
+    }
+    for (struct dirent *e; (e = readdir(d)) != NULL;) {
+        int fd = atoi(e->d_name);
+        if (fd > GUARD_FD && fd != dirfd(d))
+            close(fd);
+    }
+    closedir(d);
+}
+
+/* Hold open nothing that another one waits to be closed: the archive's pipe, the
+ * streams of `docker exec`. */
+static void let_go(int fd)
+{
+    if (fd != GUARD_FD)
+        dup3(fd, GUARD_FD, O_CLOEXEC);
+    close_others();
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int i = 0; i <= STDERR_FILENO; i++)
+        if (null >= 0)
+            dup2(null, i);
+        else
+            close(i);
+    if (null > GUARD_FD)
+        close(null);
+}
+
+static bool secret(const char *variable)
+{
+    static const char *const prefix[] = {"PMM_SEAL_PASSPHRASE",
+                                         "PMM_SEAL_NEW_PASSPHRASE"};
+    for (size_t i = 0; i < sizeof prefix / sizeof prefix[0]; i++)
+        if (strncmp(variable, prefix[i], strlen(prefix[i])) == 0)
+            return true;
+    return false;
+}
+
+/* Where the values stand, so that they are in no memory of this process. */
+static void wipe_environment(void)
+{
+    for (char **e = environ; e != NULL && *e != NULL;) {
+        if (!secret(*e)) {
+            e++;
+            continue;
+        }
+        secret_wipe(*e, strlen(*e));
+        for (char **next = e; *next != NULL; next++)
+            next[0] = next[1];
+    }
+}
+
+/* The main process asks to be killed first when memory is short; its guardian should be
+ * there then. */
+static void stay_alive(void)
+{
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    ssize_t n = write(fd, "0", 1);
+    (void)n;
+    close(fd);
+}
+
+static void settle_in(int fd)
+{
+    setsid();
+    prctl(PR_SET_NAME, "pmm-seal-guard");
+    stay_alive(); /* before this process is not dumpable, and its /proc root's */
+    prctl(PR_SET_DUMPABLE, 0);
+    wipe_environment();
+    let_go(fd);
+}
+
+static void answer(const struct answer_packet *a)
+{
+    while (send(GUARD_FD, a, sizeof *a, MSG_NOSIGNAL) < 0 && errno == EINTR)
+        continue;
+}
+
+static void fulfil(struct charge *c, const struct wish_packet *w)
+{
+    struct answer_packet a = {0};
+    if (w->wish == WISH_ARM) {
+        c->armed = true;
+        c->s = w->s;
+    } else if (w->wish == WISH_FORGET) {
+        c->s.n = 0;
+    } else if (c->armed && !c->done) {
+        answer(&a);
+        a.result = bring_back(c, &a.err);
+    }
+    answer(&a);
+}
+
+static void guard(int fd, const char *after) __attribute__((noreturn));
+
+static void guard(int fd, const char *after)
+{
+    struct charge c = {.after = after};
+    struct wish_packet w;
+    struct err none = {0};
+    ssize_t n;
+    settle_in(fd);
+    for (;;) {
+        n = recv(GUARD_FD, &w, sizeof w, 0);
+        if (n == (ssize_t)sizeof w)
+            fulfil(&c, &w);
+        else if (n >= 0 || errno != EINTR)
+            break;
+    }
+    if (c.armed && !c.done) {
+        /* A `supervisorctl stop` of the dead process dies with it, but what it has
+         * asked for may be on the way. */
+        const struct timespec moment = {.tv_sec = 1};
+        nanosleep(&moment, NULL);
+        (void)bring_back(&c, &none);
+    }
+    _exit(0);
+}
+
+/* ---- the main process's side ---- */
+
+int guardian_start(struct guardian **g, const char *after, struct err *err)
+{
+    int ends[2];
+    sigset_t all, before;
+    struct guardian *new = calloc(1, sizeof *new);
+    if (new == NULL)
+        return err_nomem(err);
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+        free(new);
+        return err_sys(err, ERR_FAIL, "cannot start the guardian process");
+    }
+    /* It never opens its signals again: what ends the others is not to end it. Its
+     * children get them as a shell would (util/child.h). */
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    new->pid = fork();
+    if (new->pid == 0)
+        guard(ends[1], after);
+    int saved = errno;
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    close(ends[1]);
+    new->fd = ends[0];
+    new->charge.after = after;
+    if (new->pid > 0) {
+        *g = new;
+        return 0;
+    }
+    close(ends[0]);
+    free(new);
+    errno = saved;
+    return err_sys(err, ERR_FAIL, "cannot start the guardian process");
+}
+
+/* Both return 0, or -1 with errno when the guardian is gone. */
+static int tell(const struct guardian *g, const struct wish_packet *w)
+{
+    ssize_t n;
+    do
+        n = send(g->fd, w, sizeof *w, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    return n == (ssize_t)sizeof *w ? 0 : -1;
+}
+
+static int hear(const struct guardian *g, struct answer_packet *a)
+{
+    ssize_t n;
+    do
+        n = recv(g->fd, a, sizeof *a, 0);
+    while (n < 0 && errno == EINTR);
+    if (n >= 0 && n != (ssize_t)sizeof *a)
+        errno = ECONNRESET;
+    return n == (ssize_t)sizeof *a ? 0 : -1;
+}
+
+int guardian_arm(struct guardian *g, const struct services *s, struct err *err)
+{
+    struct wish_packet w = {.wish = WISH_ARM};
+    struct answer_packet a;
+    if (s != NULL)
+        w.s = *s;
+    if (tell(g, &w) != 0 || hear(g, &a) != 0)
+        return err_sys(err, ERR_FAIL, "the guardian process is gone");
+    g->charge.armed = true;
+    g->charge.s = w.s;
+    return 0;
+}
+
+int guardian_forget_services(struct guardian *g, struct err *err)
+{
+    const struct wish_packet w = {.wish = WISH_FORGET};
+    struct answer_packet a;
+    g->charge.s.n = 0;
+    if (tell(g, &w) != 0 || hear(g, &a) != 0)
+        return err_sys(err, ERR_FAIL, "the guardian process is gone");
+    return 0;
+}
+
+/* The guardian is gone. `begun`: it had begun to bring back. Starting a service twice
+ * does no harm; a command may. */
+static int do_it_ourselves(struct guardian *g, bool begun, struct err *err)
+{
+    const char *after = g->charge.after;
+    if (begun)
+        g->charge.after = NULL;
+    int r = bring_back(&g->charge, err);
+    if (r != 0 || !begun || after == NULL)
+        return r;
+    return err_set(err, ERR_FAIL,
+                   "the guardian process is gone: perhaps the command of --after has "
+                   "not run, or not to its end");
+}
+
+static int release(struct guardian *g, struct err *err)
+{
+    const struct wish_packet w = {.wish = WISH_RELEASE};
+    struct answer_packet a;
+    if (tell(g, &w) != 0 || hear(g, &a) != 0)
+        return do_it_ourselves(g, false, err);
+    if (hear(g, &a) != 0)
+        return do_it_ourselves(g, true, err);
+    g->charge.done = true;
+    if (a.result != 0)
+        *err = a.err;
+    return a.result;
+}
+
+int guardian_release(struct guardian *g, struct err *err)
+{
+    if (g->charge.armed && !g->charge.done)
+        g->result = release(g, &g->err);
+    if (g->result != 0 && err->cls == ERR_NONE)
+        *err = g->err;
+    return g->result;
+}
+
+void guardian_free(struct guardian *g)
+{
+    struct err lost = {0};
+    if (g == NULL)
+        return;
+    (void)guardian_release(g, &lost);
+    close(g->fd);
+    while (waitpid(g->pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
+    free(g);
+}

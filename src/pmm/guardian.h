@@ -1,0 +1,41 @@
+/*
+ * A process that brings back what a backup has stopped, also when the backup is killed.
+ *
+ * It is forked before there is any key material and before any thread, wipes the
+ * passphrase from its environment, leaves the session, lets go of all descriptors, and
+ * waits; no signal but SIGKILL ends it. When the main process asks, or has died (its
+ * end of a socket is closed), it starts the services again and then runs the command of
+ * --after, once. Should it be gone when it is asked, the main process does the same.
+ */
+#ifndef PMM_GUARDIAN_H
+#define PMM_GUARDIAN_H
+
+#include "pmm/services.h"
+#include "util/err.h"
+
+struct guardian;
+
+/* Fork it. `after` is a command for /bin/sh -c, or NULL; borrowed until guardian_free.
+ * It runs in the present working directory, for an hour at most. Returns 0 and *g, or
+ * -1 with ERR_FAIL. */
+int guardian_start(struct guardian **g, const char *after, struct err *err);
+
+/* From now on there is something to bring back: these services (or NULL: none), and
+ * `after`. Returns 0 when the guardian has confirmed, -1 with ERR_FAIL if it is gone.
+ * To be called before the first is stopped. A second call replaces the services; after
+ * guardian_release there must be none. */
+int guardian_arm(struct guardian *g, const struct services *s, struct err *err);
+
+/* Bring it back now and wait for the result; once, later calls return the same. Without
+ * guardian_arm: nothing to do, and `after` does not run. Not interruptible. Returns 0,
+ * or -1 with ERR_FAIL naming what could not be restarted, or how --after failed. */
+int guardian_release(struct guardian *g, struct err *err);
+
+/* Nothing is to be brought back any more (a restore that has succeeded and leaves the
+ * services stopped); `after` still runs at guardian_release. */
+int guardian_forget_services(struct guardian *g, struct err *err);
+
+/* Release if that was not done (errors are lost: call it before), end the process. */
+void guardian_free(struct guardian *g);
+
+#endif

@@ -29,11 +29,8 @@ static void consistency(const struct run *r)
 static void start(const struct run *r)
 {
     const char *version = report_get_text(r->report, "pmm_version");
-    if (report_get_bool(r->report, "stopped")) {
-        heading(r, "The services are stopped. Restart the container now:\n"
-                   "    docker restart pmm-server");
+    if (report_get_bool(r->report, "stopped"))
         return;
-    }
     heading(r,
             "Start PMM Server on this volume, of the version that was backed up or a "
             "later one:");
@@ -64,6 +61,9 @@ static void around(const struct run *r)
 void nextsteps_print(const struct run *r)
 {
     const char *version = report_get_text(r->report, "pmm_version");
+    if (report_get_bool(r->report, "stopped"))
+        heading(r, "The services are stopped. Restart the container now:\n"
+                   "    docker restart pmm-server");
     if (!report_get_bool(r->report, "pmm") || report_get_bool(r->report, "partial"))
         return;
     consistency(r);

@@ -131,7 +131,7 @@ static int work(struct run *r, struct err *err)
 /* A call that a signal cut short may fail under any name: the signal is why. */
 static void name_signal(struct err *err)
 {
-    if (err->cls != ERR_FAIL || stop_signal() == 0)
+    if (err->cls != ERR_FAIL || stop_signal() == 0 || err->state_told)
         return;
     *err = (struct err){0};
     err_stopped(err);

@@ -31,6 +31,7 @@ struct backup {
     struct manifest_totals totals;
 
     struct pause pause;
+    struct err restart; /* what went wrong in ending it */
     struct passphrase pass;
     struct keyring *ring;
     struct newheader *header;
@@ -270,7 +271,7 @@ static int dry_run(struct backup *b, struct err *err)
 }
 
 /* From the first thing stopped to the last thing running again. */
-static int read_source(struct backup *b, struct err *restart, struct err *err)
+static int read_source(struct backup *b, struct err *err)
 {
     const struct backup_opts *o = b->opts;
     if (pause_begin(&b->pause, err) != 0 ||
@@ -279,15 +280,14 @@ static int read_source(struct backup *b, struct err *restart, struct err *err)
         read_tree(b, err) != 0 || source_recheck(&b->source, b->job, err) != 0)
         return -1;
     /* What fails now must not cost the archive. */
-    (void)pause_end(&b->pause, b->job, restart);
+    (void)pause_end(&b->pause, b->job, &b->restart);
     return 0;
 }
 
 /* The archive is there, but what was stopped for it is not all running. */
-static int not_restarted(const struct backup *b, const struct err *restart,
-                         struct err *err)
+static int not_restarted(const struct backup *b, struct err *err)
 {
-    *err = *restart;
+    *err = b->restart;
     return err_state(err, "the archive is whole: %s; start them yourself",
                      output_path(b->out));
 }
@@ -296,7 +296,6 @@ static int wet_run(struct backup *b, struct err *err)
 {
     const struct job *job = b->job;
     const struct backup_opts *o = b->opts;
-    struct err restart = {0};
     if (!pause_wanted(&o->pause) &&
         source_check(&b->source, o->allow_live, job, err) != 0)
         return -1;
@@ -308,22 +307,23 @@ static int wet_run(struct backup *b, struct err *err)
     if (rc != 0 || pause_check(&b->pause, &o->pause, job, err) != 0)
         return -1;
     output_stall(b->out, o->stall);
-    if (open_key(b, err) != 0 || begin(b, err) != 0 ||
-        read_source(b, &restart, err) != 0 || finish(b, err) != 0)
+    if (open_key(b, err) != 0 || begin(b, err) != 0 || read_source(b, err) != 0 ||
+        finish(b, err) != 0)
         return -1;
     facts(b);
     report_text(job->report, "archive", output_path(b->out));
     report_text(job->report, "key_check", newheader_key_check(b->header));
-    return restart.cls == ERR_NONE ? 0 : not_restarted(b, &restart, err);
+    return b->restart.cls == ERR_NONE ? 0 : not_restarted(b, err);
 }
 
 /* After a failure: what was stopped runs again, or a warning names it. */
 static void resume(struct backup *b)
 {
-    struct err restart = {0};
-    if (pause_end(&b->pause, b->job, &restart) != 0)
+    if (b->restart.cls == ERR_NONE)
+        (void)pause_end(&b->pause, b->job, &b->restart);
+    if (b->restart.cls != ERR_NONE)
         notice(report_sink(b->job->report), NOTICE_WARNING, "services-not-restarted",
-               NULL, "%s", restart.text);
+               NULL, "%s", b->restart.text);
 }
 
 int backup_run(const struct job *job, const struct backup_opts *opts, struct err *err)
@@ -338,7 +338,8 @@ int backup_run(const struct job *job, const struct backup_opts *opts, struct err
     if (names_open(&b->names, NULL, NULL, err) == 0 && open_source(b, err) == 0)
         rc = opts->dry_run ? dry_run(b, err) : wet_run(b, err);
 
-    resume(b);
+    if (rc != 0)
+        resume(b);
     tarout_free(b->tar);
     writer_free(b->writer, err);
     output_free(b->out);

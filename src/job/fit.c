@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -56,6 +57,19 @@ int fit_stopped(int fd, const char *path, struct err *err)
             live.who, path);
     return err_hint(err, "stop its container first (docker stop -t 300 pmm-server), or "
                          "inside it say --stop-services");
+}
+
+int fit_outside(const char *target, const char *archive, struct err *err)
+{
+    char *real = strcmp(archive, "-") == 0 ? NULL : realpath(archive, NULL);
+    size_t n = strlen(target);
+    bool inside = real != NULL && strncmp(real, target, n) == 0 && real[n] == '/';
+    free(real);
+    if (!inside)
+        return 0;
+    err_set(err, ERR_REFUSED,
+            "the archive lies in the target, whose content is to go: %s", archive);
+    return err_hint(err, "move it out of there first");
 }
 
 bool fit_stores(const char *const *paths, size_t n)

@@ -20,6 +20,10 @@ int fit_version(const struct volume_facts *archive, const char *target, bool for
  * -1 for fd: there is none. */
 int fit_stopped(int fd, const char *path, struct err *err);
 
+/* ERR_REFUSED if the archive lies in the target that it is to replace, and would be
+ * removed with it. `target` is resolved; "-" for archive: it does not. */
+int fit_outside(const char *target, const char *archive, struct err *err);
+
 /* Whether any of `paths` (util/path.h, relative to the volume) lies in a store. */
 bool fit_stores(const char *const *paths, size_t n);
 

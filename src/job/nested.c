@@ -9,6 +9,7 @@
 
 #include "archive/compare.h"
 #include "archive/walk.h"
+#include "job/fit.h"
 #include "util/buf.h"
 #include "util/io.h"
 
@@ -136,11 +137,12 @@ static int copy_into(struct place *to, int staged, struct sink *s,
     return rc;
 }
 
-/* A failure here is one of the mount, and does not undo the restore of all the rest. */
+/* A failure here is one of the mount, and does not undo the restore of all the rest;
+ * unless that would be worth nothing without it. */
 static int not_restored(const char *name, const struct err *why, const struct job *job,
                         struct err *err)
 {
-    if (why->cls == ERR_SIGNAL) {
+    if (why->cls == ERR_SIGNAL || fit_stores(&name, 1)) {
         *err = *why;
         return -1;
     }
@@ -185,13 +187,27 @@ static int prepare_one(struct nested *n, struct place *p, const char *name, int 
     int rc = -1;
     if (s == NULL)
         return err_nomem(err);
-    int empty = place_is_empty(mounted, err);
+    /* An empty directory in the archive may be one whose content was left out: it is
+     * no reason to empty anything. */
+    int nothing = place_is_empty(staged, err);
+    int empty = nothing < 0 ? -1 : place_is_empty(mounted, err);
+    if (nothing == 1 && empty == 0) {
+        notice(sink, NOTICE_NOTE, "mount-kept", name,
+               "something is mounted here, of which the archive has nothing");
+        rc = 0;
+        goto done;
+    }
     if (empty < 0 || (!empty && compare(staged, mounted, s, &d, err) != 0))
         goto done;
     rc = 0;
     if (!empty && d.n == 0)
         notice(sink, NOTICE_NOTE, "mount-same", name,
                "something is mounted here, with the content of the archive");
+    else if (!empty && !replace && fit_stores(&name, 1))
+        rc = err_set(err, ERR_REFUSED,
+                     "%s is mounted in the target and holds other data than the "
+                     "archive: say --replace",
+                     name);
     else if (!empty && !replace)
         notice(sink, NOTICE_WARNING, "mount-differs", name,
                "something is mounted here, and its content, which is not that of the "

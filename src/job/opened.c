@@ -99,10 +99,10 @@ int opened_spare(struct opened *o, const struct job *job, bool strict, struct er
         }
         if (p->state == READER_DAMAGED)
             notice(report_sink(job->report), NOTICE_WARNING, p->damaged_id, NULL,
-                   "the archive's %s is damaged, the data is whole: `pmm-seal rekey "
-                   "--heal` "
-                   "repairs it",
-                   p->what);
+                   "the archive's %s is damaged; the rest of it is used: `pmm-seal "
+                   "verify` tells whether the data is whole, `pmm-seal rekey --heal` "
+                   "repairs the %s",
+                   p->what, p->what);
         if (p->state == READER_STALE)
             notice(report_sink(job->report), NOTICE_WARNING, p->stale_id, NULL,
                    "the archive's %s is from before the last rekey, which was "

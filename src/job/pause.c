@@ -38,7 +38,8 @@ static int run_before(const char *command, struct err *err)
     char *argv[] = {(char *)SHELL, (char *)"-c", (char *)command, NULL};
     struct child_result r;
     char line[256];
-    if (child_run(argv, BEFORE_SECONDS, true, &r, err) != 0)
+    /* Not interruptible: what it has begun (docker stop) would end after --after. */
+    if (child_run(argv, BEFORE_SECONDS, false, &r, err) != 0)
         return -1;
     if (r.status == 0)
         return 0;
@@ -56,16 +57,27 @@ int pause_begin(struct pause *p, struct err *err)
     p->since = now();
     if (p->opts->before != NULL && run_before(p->opts->before, err) != 0)
         return -1;
+    if (err_stopped(err) != 0)
+        return -1;
     return p->opts->services ? services_stop(&p->services, PAUSE_STOP_SECONDS, err) : 0;
 }
 
-int pause_keep(struct pause *p, const struct job *job, struct err *err)
+int pause_hold(struct pause *p, struct err *err)
+{
+    return p->armed ? guardian_forget_services(p->guardian, err) : 0;
+}
+
+int pause_resume(struct pause *p, struct err *err)
+{
+    return p->armed ? services_start(&p->services, err) : 0;
+}
+
+void pause_keep(struct pause *p, const struct job *job)
 {
     if (!p->armed)
-        return 0;
+        return;
     p->armed = false;
     report_u64(job->report, "services", p->services.n);
-    return guardian_forget_services(p->guardian, err);
 }
 
 int pause_end(struct pause *p, const struct job *job, struct err *err)

@@ -42,8 +42,16 @@ int pause_check(struct pause *p, const struct pause_opts *opts, const struct job
  * be brought back by pause_end. */
 int pause_begin(struct pause *p, struct err *err);
 
-/* Leave what was stopped as it is. ERR_FAIL. */
-int pause_keep(struct pause *p, const struct job *job, struct err *err);
+/* From here on nobody starts the services, not even if this process dies: for the time
+ * in which what they would find is neither the old nor the new. ERR_FAIL. */
+int pause_hold(struct pause *p, struct err *err);
+
+/* After pause_hold, when all is as it was: start the services. ERR_FAIL names those
+ * that do not run. */
+int pause_resume(struct pause *p, struct err *err);
+
+/* What was stopped stays so. Fact: services. */
+void pause_keep(struct pause *p, const struct job *job);
 
 /* Bring everything back; once. Facts: downtime (seconds, if anything was paused),
  * services (their number). ERR_FAIL names what does not run again. */

@@ -18,7 +18,8 @@ static void unusable(const struct job *job, const char *path, const struct err *
            "an earlier archive cannot be used: %s", why->text);
 }
 
-/* Try one archive. Its error, if any, says which kind of failure it was. */
+/* Try one archive. Its error, if any, says which kind of failure it was. The key is
+ * that of the newest that opens, the volume that of the newest that also is whole. */
 static int try_one(const struct job *job, const char *path, struct keyring *ring,
                    struct previous *p, struct err *err)
 {
@@ -27,12 +28,14 @@ static int try_one(const struct job *job, const char *path, struct keyring *ring
     int rc = -1;
     if (opened_open(&o, path, false, err) == 0 &&
         reader_unlock(o.reader, ring, err) == 0) {
-        *p = (struct previous){.found = true, .key = o.reader->unlocked};
-        snprintf(p->path, sizeof p->path, "%s", path);
-        p->bytes = (uint64_t)input_size(o.in);
+        if (!p->found)
+            p->key = o.reader->unlocked;
+        p->found = true;
         if (opened_index(&o, &why) == 0) {
             p->volume = o.manifest.volume;
+            p->bytes = (uint64_t)input_size(o.in);
             p->have_volume = true;
+            snprintf(p->path, sizeof p->path, "%s", path);
         } else {
             unusable(job, path, &why);
         }
@@ -97,8 +100,8 @@ int previous_check(const struct job *job, const char *dir, const char *name,
         path.p[path.len] = '\0';
         int r = 0;
         if (try_one(job, (char *)path.p, ring, p, &why) == 0)
-            done = true;
-        else
+            done = p->have_volume;
+        else if (!p->found)
             r = judge(job, (char *)path.p, source, must_open, &why, &done, err);
         buf_free(&path);
         if (r != 0)
@@ -126,8 +129,7 @@ int previous_same_volume(const struct job *job, const struct previous *p,
                              "Docker create an empty one. For something else, say "
                              "--name");
     }
-    if (then->system_id == 0 || now->system_id == 0 ||
-        then->system_id == now->system_id)
+    if (then->system_id == 0 || then->system_id == now->system_id)
         return 0;
     if (now->pg_version > then->pg_version) {
         notice(report_sink(job->report), NOTICE_NOTE, "volume-upgraded", NULL,

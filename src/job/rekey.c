@@ -62,22 +62,80 @@ static size_t passphrase_slots(const struct header *h)
     return n;
 }
 
-static int change_slots(struct rekey *k, struct err *err)
+/* Whether `ring` opens the header as it shall be. 1 and its slot's offset, 0, -1. */
+static int opens(const struct rekey *k, struct keyring *ring, size_t *slot,
+                 struct err *err)
 {
     const struct reader *r = k->o.reader;
-    k->header = r->header;
+    struct err why = {0};
+    struct header parsed;
+    struct unlocked u;
+    struct keys *keys = NULL;
+    int found = -1;
+    uint8_t *raw = calloc(1, r->header_size);
+    if (raw == NULL)
+        return err_nomem(err);
+    header_encode(&k->header, raw);
+    keys_header_finish(raw, r->header_size, r->keys);
+    if (header_parse(raw, r->header_size, &parsed, err) != 0)
+        goto out;
+    if (keys_unlock(ring, &parsed, raw, r->header_size, &keys, &u, &why) == 0) {
+        *slot = u.slot_off;
+        found = 1;
+    } else if (why.cls == ERR_KEY) {
+        found = 0;
+    } else {
+        *err = why;
+    }
+    keys_free(keys);
+out:
+    free(raw);
+    return found;
+}
+
+/* A passphrase that opens the archive already would get a second slot, and removing it
+ * once would not be enough. */
+static int check_new(const struct rekey *k, struct err *err)
+{
+    size_t slot;
+    int found = opens(k, k->ring, &slot, err);
+    if (found <= 0)
+        return found;
+    return err_set(err, ERR_REFUSED,
+                   "the new passphrase already opens the archive: nothing was changed");
+}
+
+/* All slots that the passphrase given opens; an earlier program may have made several.
+ */
+static int remove_old(struct rekey *k, struct err *err)
+{
+    size_t slot = k->o.reader->unlocked.slot_off;
+    int found = 0;
+    do
+        slot_remove(&k->header, slot);
+    while (passphrase_slots(&k->header) > 0 &&
+           (found = opens(k, k->o.ring, &slot, err)) == 1);
+    if (passphrase_slots(&k->header) > 0)
+        return found;
+    if (k->opts->action != REKEY_REMOVE)
+        return 0;
+    err_set(err, ERR_REFUSED,
+            "this is the archive's last passphrase; without it nobody "
+            "could open it");
+    return err_hint(err, "add another one first (rekey --add)");
+}
+
+static int change_slots(struct rekey *k, struct err *err)
+{
+    k->header = k->o.reader->header;
     if (k->header.generation == UINT64_MAX)
         return err_set(err, ERR_REFUSED,
                        "the archive's generation cannot grow any more");
     k->header.generation++;
-    if (k->opts->action == REKEY_REMOVE && passphrase_slots(&k->header) < 2) {
-        err_set(err, ERR_REFUSED,
-                "this is the archive's last passphrase; without it nobody "
-                "could open it");
-        return err_hint(err, "add another one first (rekey --add)");
-    }
-    if (k->opts->action != REKEY_ADD)
-        slot_remove(&k->header, r->unlocked.slot_off);
+    if (needs_new(k) && check_new(k, err) != 0)
+        return -1;
+    if (k->opts->action != REKEY_ADD && remove_old(k, err) != 0)
+        return -1;
     return needs_new(k) ? add_slot(k, err) : 0;
 }
 

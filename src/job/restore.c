@@ -36,6 +36,7 @@ struct restore {
     struct pause pause;
     bool everything;
     bool version_checked;
+    bool stopped; /* services were, and stay so */
 };
 
 /* Once, as soon as the manifest is known. */
@@ -88,6 +89,9 @@ static int open_target(struct restore *r, struct err *err)
         fit_seeded(o->target, err);
         return -1;
     }
+    if (o->replace && r->everything &&
+        fit_outside(place_path(r->place), o->archive, err) != 0)
+        return -1;
     if (o->pause.services)
         return pause_check(&r->pause, &o->pause, r->job, err);
     return r->everything ? fit_stopped(place_fd(r->place), o->target, err) : 0;
@@ -225,16 +229,36 @@ static bool moves_stores(const struct restore *r)
     return fit_stores(paths, n);
 }
 
-/* Servers stand still for the moves only. They stay so afterwards: what they hold in
+/* The moves. What stands half in its place is not to be started; what is all back
+ * again, is. */
+static int move(struct restore *r, struct err *err)
+{
+    struct err restart = {0};
+    if (pause_hold(&r->pause, err) != 0)
+        return -1;
+    if (commit(r, err) == 0)
+        return 0;
+    if (err->state_told || pause_resume(&r->pause, &restart) == 0)
+        return -1;
+    notice(report_sink(r->job->report), NOTICE_WARNING, "services-not-restarted", NULL,
+           "%s", restart.text);
+    return -1;
+}
+
+/* Servers stand still for the moves only. They stay so afterwards if what they hold in
  * memory is of the old volume. */
 static int put_in_place(struct restore *r, struct err *err)
 {
     const struct restore_opts *o = r->opts;
-    if (pause_begin(&r->pause, err) != 0 ||
-        (moves_stores(r) && fit_stopped(place_fd(r->place), o->target, err) != 0) ||
-        commit(r, err) != 0)
+    bool stores = moves_stores(r);
+    if (stores && pause_begin(&r->pause, err) != 0)
         return -1;
-    return pause_keep(&r->pause, r->job, err);
+    if ((stores && fit_stopped(place_fd(r->place), o->target, err) != 0) ||
+        move(r, err) != 0)
+        return -1;
+    r->stopped = stores && o->pause.services;
+    pause_keep(&r->pause, r->job);
+    return 0;
 }
 
 static void facts(const struct restore *r)
@@ -244,7 +268,7 @@ static void facts(const struct restore *r)
     report_bool(rep, "partial", !r->everything);
     report_bool(rep, "read_back", r->opts->read_back);
     report_bool(rep, "dry_run", r->opts->dry_run);
-    report_bool(rep, "stopped", r->opts->pause.services && !r->opts->dry_run);
+    report_bool(rep, "stopped", r->stopped);
     if (r->x != NULL) {
         const struct extract_report *x = extract_report(r->x);
         report_u64(rep, "entries", x->entries);

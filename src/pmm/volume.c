@@ -250,6 +250,24 @@ int volume_version_cmp(const char *a, const char *b)
     return 0;
 }
 
+/* A store behind a symlink is neither looked at nor stored. */
+static int warn_elsewhere(struct look *l, const struct notice_sink *notices)
+{
+    static const char *const names[] = {
+        "victoriametrics", "victoriametrics/data", "clickhouse", "postgres",
+        "postgres11",      "postgres14",           "postgres18", "grafana",
+        "prometheus"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct stat st;
+        if (stat_of(l, names[i], &st) && S_ISLNK(st.st_mode))
+            notice(
+                notices, NOTICE_WARNING, "store-elsewhere", names[i],
+                "it is a symlink: what it leads to is not in the backup, and was not "
+                "looked at");
+    }
+    return l->failed ? -1 : 0;
+}
+
 int volume_complete(int rootfd, const struct volume_facts *v, bool key_added,
                     const struct notice_sink *notices, struct err *err)
 {
@@ -260,6 +278,8 @@ int volume_complete(int rootfd, const struct volume_facts *v, bool key_added,
     struct stat st;
     bool unfinished = stat_of(&l, marker, &st);
     if (l.failed)
+        return -1;
+    if (warn_elsewhere(&l, notices) != 0)
         return -1;
     if (volume_major(v) >= 3 && !v->encryption_key && !key_added)
         notice(

@@ -37,6 +37,7 @@ int volume_version_cmp(const char *a, const char *b);
 /* Warn of what must be in a PMM volume and is not: key-missing (PMM 3 without
  * pmm-encryption.key and without `key_added`, a key that lies elsewhere and goes in by
  * itself), password-missing (PMM 3.7 and later without .postgres_password),
+ * store-elsewhere (a store is a symlink),
  * database-external (a PMM volume without a PostgreSQL cluster), vm-restore-unfinished
  * (VictoriaMetrics' marker restore-in-progress). */
 int volume_complete(int rootfd, const struct volume_facts *v, bool key_added,

@@ -158,7 +158,8 @@ static int choose(struct output *o, unsigned *n, struct err *err)
 static int exists(const struct output *o, struct err *err)
 {
     err_set(err, ERR_REFUSED, "already there: %s", o->path);
-    return err_hint(err, "--force replaces it, once the new archive is whole");
+    return err_hint(err, "--force replaces it, once the new archive is whole; to have "
+                         "archives named by their time, say -o DIRECTORY/");
 }
 
 /* What stands under the final name, if anything, must be a file that may be replaced.

@@ -216,7 +216,8 @@ static int go(int root, int src, int old, const char *name, const struct journal
               struct swap_meta *meta, const char *trash, struct err *err)
 {
     char was[PARKED_SIZE];
-    for (size_t i = 0; i < j->n; i++)
+    /* Backwards: what comes last is to be the first to go. */
+    for (size_t i = j->n; i-- > 0;)
         if (j->items[i].had_old &&
             move_item(root, j->items[i].path, old, parked(was, "", i)) != 0)
             return err_sys(err, ERR_FAIL, "cannot move aside: %s", j->items[i].path);

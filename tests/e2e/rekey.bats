@@ -185,3 +185,15 @@ usable() {
         usable
     done
 }
+
+@test "a passphrase is there once: adding it again is refused, removed it opens nothing" {
+    prepare
+    expect 7 rekey --add --new-passphrase-file "$T/pass" "$T/a.pmmseal"
+    says 'already opens'
+    expect 7 rekey --new-passphrase-file "$T/pass" "$T/a.pmmseal"
+    expect 0 rekey --add --new-passphrase-file "$T/other" "$T/a.pmmseal"
+    expect 7 rekey --add --new-passphrase-file "$T/other" "$T/a.pmmseal"
+    expect 0 rekey --remove "$T/a.pmmseal"
+    expect 4 verify "$T/a.pmmseal"
+    expect 0 seal verify --passphrase-file "$T/other" "$T/a.pmmseal"
+}

@@ -156,8 +156,8 @@ clean() { [ -z "$(find "$T" -name '.pmm-seal-*' -o -name '.*.tmp')" ] || fail "l
         restore --replace "$T/a.pmmseal" "$T/out"
         mountpoint -q "$T/out/volume"
         [ "$(cat "$T/out/volume/data")" = data ]
-        rm "$T/out/volume/data"; umount "$T/out/volume"; rmdir "$T/out/volume"
-        same_trees "$T/src" "$T/out"'
+        same_trees "$T/src/nginx" "$T/out/nginx"
+        same_trees "$T/src/logs" "$T/out/logs"'
     says mount-kept
 }
 
@@ -174,6 +174,25 @@ clean() { [ -z "$(find "$T" -name '.pmm-seal-*' -o -name '.*.tmp')" ] || fail "l
         [ $rc = 7 ]
         [ "$(cat "$T/out/deep/volume/data")" = data ]'
     says "$T/out/deep/volume"
+}
+
+@test "what an archive holds empty does not empty a mount, and an archive in the target is not replaced away" {
+    need_mounts
+    small_tree "$T/src"
+    backup -q -o "$T/a.pmmseal" "$T/src"
+    mkdir -p "$T/vol/empty"
+    cp "$T/a.pmmseal" "$T/vol/b.pmmseal"
+    expect 7 restore --replace "$T/vol/b.pmmseal" "$T/vol"
+    says 'lies in the target'
+    rm "$T/vol/b.pmmseal"
+    export -f with_pass restore
+    export T PMM_SEAL E2E
+    expect 0 unshare -m bash -ec '
+        mount -t tmpfs none "$T/vol/empty"
+        echo precious >"$T/vol/empty/archive"
+        restore --replace "$T/a.pmmseal" "$T/vol"
+        [ "$(cat "$T/vol/empty/archive")" = precious ]'
+    says mount-kept
 }
 
 @test "certificates mounted in the target: filled if empty, same is a note, different is 3 and stays" {

@@ -9,19 +9,13 @@
 #include <unistd.h>
 
 #include "cli/human.h"
+#include "util/clock.h"
 
 #define SMOOTH_S    10.0 /* seconds over which the rate is smoothed */
 #define LINE_MS     60000u
 #define CLOCK_MAX_S (100u * 3600u) /* a longer time left is not worth saying */
 #define BAR_MIN     8u
 #define BAR_MAX     40u
-
-static uint64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 static enum progress_mode choose(void)
 {
@@ -161,7 +155,7 @@ void progress_tick(void *ctx)
 {
     struct progress_view *v = ctx;
     char text[300];
-    uint64_t now = now_ms();
+    uint64_t now = (uint64_t)clock_ms();
     progress_sample(v, now);
     if (v->phase == NULL)
         return;
@@ -178,6 +172,6 @@ void progress_line(void *ctx)
 {
     struct progress_view *v = ctx;
     char text[300];
-    progress_sample(v, now_ms());
+    progress_sample(v, (uint64_t)clock_ms());
     message_progress(v->message, progress_text(v, text, sizeof text), false);
 }

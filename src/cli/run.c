@@ -19,6 +19,7 @@
 #include "cli/syntax.h"
 #include "cli/version.h"
 #include "cli/watch.h"
+#include "util/clock.h"
 #include "util/io.h"
 #include "util/stop.h"
 
@@ -60,13 +61,6 @@ int run_status(const struct err *err)
         return 128 + stop_signal();
     }
     return 1;
-}
-
-static double now_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 /* When memory runs short, this program is to be killed and not the servers beside it.
@@ -115,15 +109,14 @@ static int work(struct run *r, struct err *err)
     const struct watch_calls calls = {
         .tick = progress_tick, .line = progress_line, .ctx = &view};
 
-    double start = now_seconds();
-    progress_init(&view, &r->progress, r->message, r->opts->progress,
-                  (uint64_t)(start * 1000));
+    int64_t start = clock_ms();
+    progress_init(&view, &r->progress, r->message, r->opts->progress, (uint64_t)start);
     if (watch_start(&watch, &calls, err) != 0)
         return -1;
     int rc = commands[r->opts->command].run(r, err);
     watch_end(watch);
     message_clear(r->message, true);
-    r->seconds = now_seconds() - start;
+    r->seconds = (double)(clock_ms() - start) / 1000;
     report_double(r->report, "seconds", r->seconds);
     return rc;
 }

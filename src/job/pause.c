@@ -1,21 +1,14 @@
 #include "job/pause.h"
 
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "pmm/guardian.h"
 #include "util/child.h"
+#include "util/clock.h"
 
 #define SHELL          "/bin/sh"
 #define BEFORE_SECONDS 3600u /* docker stop -t 300 of a big server is far below */
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 bool pause_wanted(const struct pause_opts *opts)
 {
@@ -54,7 +47,7 @@ int pause_begin(struct pause *p, struct err *err)
     if (guardian_arm(p->guardian, p->opts->services ? &p->services : NULL, err) != 0)
         return -1;
     p->armed = true;
-    p->since = now();
+    p->since = clock_ms();
     if (p->opts->before != NULL && run_before(p->opts->before, err) != 0)
         return -1;
     if (err_stopped(err) != 0)
@@ -86,7 +79,7 @@ int pause_end(struct pause *p, const struct job *job, struct err *err)
         return 0;
     p->armed = false;
     int rc = guardian_release(p->guardian, err);
-    report_double(job->report, "downtime", now() - p->since);
+    report_double(job->report, "downtime", (double)(clock_ms() - p->since) / 1000);
     report_u64(job->report, "services", p->services.n);
     return rc;
 }

@@ -8,6 +8,7 @@
 #define JOB_PAUSE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "job/job.h"
 #include "pmm/services.h"
@@ -27,7 +28,7 @@ struct pause {
     struct guardian *guardian; /* job's */
     struct services services;
     bool armed;
-    double since; /* CLOCK_MONOTONIC, seconds */
+    int64_t since; /* clock_ms */
 };
 
 /* Whether anything is to be paused at all. */

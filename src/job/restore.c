@@ -238,10 +238,14 @@ static int move(struct restore *r, struct err *err)
         return -1;
     if (commit(r, err) == 0)
         return 0;
-    if (err->state_told || pause_resume(&r->pause, &restart) == 0)
+    if (err->state_told)
+        err_set(&restart, ERR_FAIL,
+                "what is in the target is not for them to start on");
+    else if (pause_resume(&r->pause, &restart) == 0)
         return -1;
-    notice(report_sink(r->job->report), NOTICE_WARNING, "services-not-restarted", NULL,
-           "%s", restart.text);
+    if (r->opts->pause.services)
+        notice(report_sink(r->job->report), NOTICE_WARNING, "services-not-restarted",
+               NULL, "the services stay stopped: %s", restart.text);
     return -1;
 }
 

@@ -32,8 +32,7 @@ struct claim {
 
 struct logs {
     int rootfd;
-    excludes_fn *fn;
-    void *ctx;
+    const struct excludes_to *to;
     struct err *err;
     char *sql; /* the .sql that was read last, and its NUL */
     size_t len;
@@ -42,19 +41,6 @@ struct logs {
     size_t n, cap;
     size_t tables; /* left out so far */
 };
-
-static int tell(struct logs *l, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static int tell(struct logs *l, const char *fmt, ...)
-{
-    char pattern[PATH_SIZE];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(pattern, sizeof pattern, fmt, ap);
-    va_end(ap);
-    return l->fn(l->ctx, pattern, WHY, l->err);
-}
 
 /* The name in front of ".sql", into stem. False: the file is none of a table. */
 static bool stem_of(const char *file, char stem[NAME_SIZE])
@@ -270,7 +256,10 @@ static int ordinary_table(struct logs *l, const char *dir, const char *stem)
         strncmp(l->sql, begin, sizeof begin - 1) != 0 || type_of(l, data) != S_IFDIR)
         return 0;
     l->tables++;
-    return tell(l, "%s", sql) != 0 || tell(l, "%s/", data) != 0 ? -1 : 0;
+    return excludes_tell(l->to, WHY, "%s", sql) != 0 ||
+                   excludes_tell(l->to, WHY, "%s/", data) != 0
+               ? -1
+               : 0;
 }
 
 static int atomic_table(struct logs *l, const char *dir, const char *stem)
@@ -285,9 +274,10 @@ static int atomic_table(struct logs *l, const char *dir, const char *stem)
     if (type_of(l, data) != S_IFDIR || (type != 0 && type != S_IFLNK))
         return 0;
     l->tables++;
-    if (tell(l, "%s", sql) != 0 || tell(l, "%s/", data) != 0)
+    if (excludes_tell(l->to, WHY, "%s", sql) != 0 ||
+        excludes_tell(l->to, WHY, "%s/", data) != 0)
         return -1;
-    return type == S_IFLNK ? tell(l, "%s", link) : 0;
+    return type == S_IFLNK ? excludes_tell(l->to, WHY, "%s", link) : 0;
 }
 
 typedef int table_fn(struct logs *l, const char *dir, const char *stem);
@@ -338,9 +328,9 @@ static int database(struct logs *l)
     return each_table(l, dir, atomic_table);
 }
 
-int chlogs_each(int rootfd, excludes_fn *fn, void *ctx, struct err *err)
+int chlogs_each(int rootfd, const struct excludes_to *to, struct err *err)
 {
-    struct logs l = {.rootfd = rootfd, .fn = fn, .ctx = ctx, .err = err};
+    struct logs l = {.rootfd = rootfd, .to = to, .err = err};
     l.sql = malloc(SQL_MAX + 1);
     if (l.sql == NULL)
         return err_nomem(err);

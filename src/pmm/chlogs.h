@@ -8,7 +8,7 @@
 #include "pmm/excludes.h"
 #include "util/err.h"
 
-/* The patterns (excludes_fn) for the ClickHouse data in `rootfd`/clickhouse, in a fixed
+/* Tell the patterns for the ClickHouse data in `rootfd`/clickhouse, in a fixed
  * order. A table goes as a whole or stays as a whole: in the Ordinary layout
  *
  *   metadata/system/NAME.sql  data/system/NAME/
@@ -20,6 +20,6 @@
  *
  * What cannot be read or told is kept, and so is data that anything else claims.
  * Returns 0, or -1: fn's error, ERR_FAIL (memory), ERR_SIGNAL. */
-int chlogs_each(int rootfd, excludes_fn *fn, void *ctx, struct err *err);
+int chlogs_each(int rootfd, const struct excludes_to *to, struct err *err);
 
 #endif

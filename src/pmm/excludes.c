@@ -67,16 +67,7 @@ static const struct fixed volatiles[] = {
 };
 
 /* Who is told. */
-struct listener {
-    excludes_fn *fn;
-    void *ctx;
-    struct err *err;
-};
-
-static int tell(const struct listener *to, const char *why, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static int tell(const struct listener *to, const char *why, const char *fmt, ...)
+int excludes_tell(const struct excludes_to *to, const char *why, const char *fmt, ...)
 {
     char pattern[PATTERN_SIZE];
     va_list ap;
@@ -157,7 +148,7 @@ static bool replaced(int rootfd, const struct volume_facts *v, const char *dir,
 }
 
 static int older_clusters(int rootfd, const struct volume_facts *v,
-                          const struct listener *to)
+                          const struct excludes_to *to)
 {
     char **names;
     size_t n;
@@ -170,18 +161,19 @@ static int older_clusters(int rootfd, const struct volume_facts *v,
     int r = 0;
     for (size_t i = 0; i < n && r == 0; i++)
         if (replaced(rootfd, v, names[i], &now))
-            r = tell(to, "an older PostgreSQL cluster", "/%s/", names[i]);
+            r = excludes_tell(to, "an older PostgreSQL cluster", "/%s/", names[i]);
     dirlist_free(names, n);
     return r;
 }
 
 static int postgresql(int rootfd, const struct volume_facts *v,
-                      const struct listener *to)
+                      const struct excludes_to *to)
 {
     if (!control_cluster_name(v->pgdir))
         return 0;
     for (size_t i = 0; i < sizeof volatiles / sizeof *volatiles; i++)
-        if (tell(to, volatiles[i].why, "%s/%s", v->pgdir, volatiles[i].pattern) != 0)
+        if (excludes_tell(to, volatiles[i].why, "%s/%s", v->pgdir,
+                          volatiles[i].pattern) != 0)
             return -1;
     return older_clusters(rootfd, v, to);
 }
@@ -189,7 +181,7 @@ static int postgresql(int rootfd, const struct volume_facts *v,
 int excludes_each(int rootfd, const struct volume_facts *v, excludes_fn *fn, void *ctx,
                   struct err *err)
 {
-    struct listener to = {.fn = fn, .ctx = ctx, .err = err};
+    struct excludes_to to = {.fn = fn, .ctx = ctx, .err = err};
     if (!v->pmm)
         return 0;
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
@@ -197,7 +189,7 @@ int excludes_each(int rootfd, const struct volume_facts *v, excludes_fn *fn, voi
             return -1;
     if (postgresql(rootfd, v, &to) != 0)
         return -1;
-    return v->clickhouse ? chlogs_each(rootfd, fn, ctx, err) : 0;
+    return v->clickhouse ? chlogs_each(rootfd, &to, err) : 0;
 }
 
 static int add_pattern(void *ctx, const char *pattern, const char *why, struct err *err)

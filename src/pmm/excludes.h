@@ -31,6 +31,17 @@ typedef int excludes_fn(void *ctx, const char *pattern, const char *why,
 int excludes_each(int rootfd, const struct volume_facts *v, excludes_fn *fn, void *ctx,
                   struct err *err);
 
+/* Who is told, for the sources that make patterns. */
+struct excludes_to {
+    excludes_fn *fn;
+    void *ctx;
+    struct err *err;
+};
+
+/* Tell a pattern made printf-style. fn's result. */
+int excludes_tell(const struct excludes_to *to, const char *why, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* excludes_each into a set for the walk. */
 int excludes_set(int rootfd, const struct volume_facts *v, struct globset *set,
                  struct err *err);

@@ -129,21 +129,11 @@ static void let_go(int fd)
         close(null);
 }
 
-static bool secret(const char *variable)
-{
-    static const char *const prefix[] = {"PMM_SEAL_PASSPHRASE",
-                                         "PMM_SEAL_NEW_PASSPHRASE"};
-    for (size_t i = 0; i < sizeof prefix / sizeof prefix[0]; i++)
-        if (strncmp(variable, prefix[i], strlen(prefix[i])) == 0)
-            return true;
-    return false;
-}
-
 /* Where the values stand, so that they are in no memory of this process. */
 static void wipe_environment(void)
 {
     for (char **e = environ; e != NULL && *e != NULL;) {
-        if (!secret(*e)) {
+        if (!child_hides(*e)) {
             e++;
             continue;
         }

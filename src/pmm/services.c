@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "util/child.h"
+#include "util/clock.h"
 #include "util/path.h"
 
 #define CONFIG         "/etc/supervisord.conf"
@@ -75,13 +76,6 @@ static const struct {
     {"pmm-managed", 14},
     {"pmm-agent", 15},
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* Sleep; a signal ends it early, which does no harm. */
 static void pause_ms(long ms)
@@ -348,7 +342,7 @@ static int stop_each(const struct services *s, const struct table *t, int64_t en
 {
     struct child_result r;
     for (size_t i = s->n; i-- > 0;) {
-        int64_t left = end - now_ms();
+        int64_t left = end - clock_ms();
         if (left <= 0)
             break;
         if (t != NULL && !up(state_of(t, s->names[i])))
@@ -372,7 +366,7 @@ int services_stop(const struct services *s, unsigned seconds, struct err *err)
 {
     struct table t;
     char still[LIST];
-    int64_t end = now_ms() + (int64_t)seconds * 1000;
+    int64_t end = clock_ms() + (int64_t)seconds * 1000;
     if (check_names(s, err) != 0 || stop_each(s, NULL, end, err) != 0)
         return -1;
     for (unsigned quiet = 0;;) {
@@ -381,7 +375,7 @@ int services_stop(const struct services *s, unsigned seconds, struct err *err)
         list(s, &t, false, still);
         if (still[0] == '\0' && (!some_exited(s, &t) || ++quiet == QUIET))
             return 0;
-        if (still[0] != '\0' && now_ms() >= end)
+        if (still[0] != '\0' && clock_ms() >= end)
             break;
         if (stop_each(s, &t, end, err) != 0)
             return -1;
@@ -412,7 +406,7 @@ static bool start_each(struct starting *g)
         if (state == STATE_RUNNING)
             continue;
         if (state == STATE_STOPPING) { /* those behind it may need it */
-            g->end = now_ms() + SETTLE_MS;
+            g->end = clock_ms() + SETTLE_MS;
             return true;
         }
         if (up(state)) {
@@ -422,7 +416,7 @@ static bool start_each(struct starting *g)
             pending = true;
             /* How it went, the next look tells. */
             (void)ctl("start", g->s->names[i], START_SECONDS, false, &r, &none);
-            g->end = now_ms() + SETTLE_MS;
+            g->end = clock_ms() + SETTLE_MS;
         }
     }
     return pending;
@@ -431,8 +425,8 @@ static bool start_each(struct starting *g)
 /* -1: supervisord does not answer. */
 static int start_all(struct starting *g, struct err *err)
 {
-    int64_t give_up = now_ms() + GIVE_UP_MS;
-    g->end = now_ms() + SETTLE_MS;
+    int64_t give_up = clock_ms() + GIVE_UP_MS;
+    g->end = clock_ms() + SETTLE_MS;
     for (unsigned lost = 0; lost < LOST;) {
         struct err own = {0};
         if (look(&g->now, false, &own) != 0) {
@@ -440,7 +434,7 @@ static int start_all(struct starting *g, struct err *err)
                 *err = own;
         } else {
             lost = 0;
-            if (!start_each(g) || now_ms() >= g->end || now_ms() >= give_up)
+            if (!start_each(g) || clock_ms() >= g->end || clock_ms() >= give_up)
                 return 0;
         }
         pause_ms(LOOK_MS);

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "util/clock.h"
 #include "util/path.h"
 #include "util/stop.h"
 
@@ -39,15 +40,7 @@ struct child {
     int pipe; /* our end, non-blocking; -1 after its end */
 };
 
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-/* Variables that can hold a passphrase, or the command that prints it. */
-static bool secret(const char *variable)
+bool child_hides(const char *variable)
 {
     static const char *const prefix[] = {"PMM_SEAL_PASSPHRASE",
                                          "PMM_SEAL_NEW_PASSPHRASE"};
@@ -68,7 +61,7 @@ static char **open_environment(void)
         return NULL;
     size_t kept = 0;
     for (size_t i = 0; i < n; i++)
-        if (!secret(environ[i]))
+        if (!child_hides(environ[i]))
             env[kept++] = environ[i];
     return env;
 }
@@ -200,7 +193,7 @@ static int await(struct child *c, int64_t deadline, int interruptible,
     while ((pid = waitpid(c->pid, status, WNOHANG)) != c->pid) {
         if (pid < 0 && errno != EINTR)
             return -1;
-        if (!killed && now_ms() >= deadline) {
+        if (!killed && clock_ms() >= deadline) {
             kill(-c->pid, SIGKILL);
             killed = true;
         }
@@ -225,7 +218,7 @@ int child_run(char *const argv[], unsigned seconds, int interruptible,
     struct child c;
     int status;
     *r = (struct child_result){0};
-    int64_t deadline = now_ms() + (int64_t)seconds * 1000;
+    int64_t deadline = clock_ms() + (int64_t)seconds * 1000;
     if (launch(&c, argv) != 0)
         return err_sys(err, ERR_FAIL, "cannot run %s", argv[0]);
     int done = await(&c, deadline, interruptible, r, &status);

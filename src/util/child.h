@@ -4,6 +4,7 @@
 #ifndef UTIL_CHILD_H
 #define UTIL_CHILD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,10 @@ struct child_result {
     char out[16384]; /* the last bytes of stdout and stderr together, NUL-terminated */
     size_t len;
 };
+
+/* Whether the variable "NAME=value" is kept from children: it can hold a passphrase, or
+ * the command that prints it. */
+bool child_hides(const char *variable);
 
 /* Run argv (argv[0] looked up in PATH; NULL-terminated) with /dev/null as stdin and
  * wait at most `seconds`; then it is killed with its process group. Signals are as a

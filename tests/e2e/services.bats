@@ -34,6 +34,14 @@ nothing_left() {
 inside() { dk exec -e PMM_SEAL_PASSPHRASE pmm-server $PROGRAM "$@"; }
 # A stream long enough to be cut in the middle.
 long_volume() { random_file "$(pmm_srv)/alerting/big" 150000000; }
+# A backup in the middle of its stream, $CLIENT being the client of docker exec.
+begin() {
+    long_volume
+    PMM_SEAL_PASSPHRASE=$PASSPHRASE docker exec -e PMM_SEAL_PASSPHRASE pmm-server $PROGRAM backup --kdf interactive \
+        --progress none --stop-services -o - /srv >"$T/a.pmmseal" 2>/dev/null 3>&- &
+    CLIENT=$!
+    wait_for 60 test -s "$T/a.pmmseal"
+}
 proved_on() { # KIND [...]: from the archive $1 to a new volume, and its servers agree
     local archive=$1
     shift
@@ -114,15 +122,9 @@ stop_and_start() { # KIND [...]
 
 @test "the client of docker exec is killed: the cut file is refused, services run again" {
     server pmm
-    long_volume
-    export PMM_SEAL_PASSPHRASE=$PASSPHRASE
-    docker exec -e PMM_SEAL_PASSPHRASE pmm-server $PROGRAM backup --kdf interactive --progress none \
-        --stop-services -o - /srv >"$T/a.pmmseal" 2>/dev/null 3>&- &
-    local client=$!
-    wait_for 60 test -s "$T/a.pmmseal"
-    kill -KILL $client
-    wait $client || true
-    unset PMM_SEAL_PASSPHRASE
+    begin
+    kill -KILL $CLIENT
+    wait $CLIENT || true
     expect 5 verify "$T/a.pmmseal"
     wait_for 120 nothing_left
     back_again
@@ -130,16 +132,11 @@ stop_and_start() { # KIND [...]
 
 @test "the program is killed: the cut file is refused, services run again" {
     server pmm
-    long_volume
-    export PMM_SEAL_PASSPHRASE=$PASSPHRASE
-    docker exec -e PMM_SEAL_PASSPHRASE pmm-server $PROGRAM backup --kdf interactive --progress none \
-        --stop-services -o - /srv >"$T/a.pmmseal" 2>/dev/null 3>&- &
-    local client=$! rc=0
-    wait_for 60 test -s "$T/a.pmmseal"
+    local rc=0
+    begin
     dk exec pmm-server pkill -KILL -o -x pmm-seal
-    wait $client || rc=$?
+    wait $CLIENT || rc=$?
     [ $rc = 137 ]
-    unset PMM_SEAL_PASSPHRASE
     expect 5 verify "$T/a.pmmseal"
     wait_for 120 nothing_left
     wait_for 60 back_again

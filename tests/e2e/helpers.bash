@@ -62,6 +62,11 @@ need_mounts() {
     unshare -m true 2>/dev/null || skip "no private mount namespace here"
 }
 
+need_strace() {
+    command -v strace >/dev/null || skip "needs strace"
+    strace -f -o /dev/null true 2>/dev/null || skip "strace may not trace here"
+}
+
 # ---- the program ----
 
 seal() { "$PMM_SEAL" "$@"; }

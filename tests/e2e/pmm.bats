@@ -77,6 +77,13 @@ sys.stdout.buffer.write(struct.pack("<QIIIxxxxq", int(sys.argv[1]), 1300, 202107
     expect 7 backup -o "$T/d/" "$T/empty"
     [ "$(ls "$T/d" | wc -l)" = 2 ]
     expect 0 backup --name other -o "$T/d/" "$T/other-srv"
+    # A newest archive that is cut does not hide whose volume the others are of.
+    cp "$T/d/$(ls "$T/d" | grep pmm-data | tail -n 1)" "$T/kept"
+    backup -q -o "$T/d/" "$T/srv"
+    truncate -s -100 "$T/d/$(ls "$T/d" | grep pmm-data | tail -n 1)"
+    expect 7 backup -o "$T/d/" "$T/other-srv"
+    says previous-unusable
+    rm "$T/d/$(ls "$T/d" | grep pmm-data | tail -n 1)"
     # PostgreSQL's next major version is a new cluster of the same server.
     expect 0 backup -o "$T/d/" "$T/upgraded"
     says volume-upgraded
@@ -249,4 +256,77 @@ locked() { ! flock -n -s "$1" true; }
     expect_sh 1 'backup --progress none --before true --after "echo after >>$T/log" --stall-timeout 2 -o - "$T/src" >"$T/pipe"'
     says --stall-timeout
     content "$T/log" after
+}
+
+# As supervisorctl, for three programs: those that run have a file in $CTL.
+fake_supervisorctl() {
+    mkdir "$T/fake" "$T/ctl"
+    touch "$T/ctl/postgresql" "$T/ctl/victoriametrics" "$T/ctl/pmm-managed"
+    cat >"$T/fake/supervisorctl" <<'END'
+#!/bin/sh
+if [ "$1" = -c ]; then shift 2; fi
+verb=$1
+shift
+case $verb in
+status)
+    for p in postgresql victoriametrics pmm-managed; do
+        if [ -e "$CTL/$p" ]; then echo "$p   RUNNING   pid 7, uptime 0:01:00"; else echo "$p   STOPPED   Nov 24 03:00 AM"; fi
+    done ;;
+stop) for p; do rm -f "$CTL/$p"; echo "$p: stopped"; done ;;
+start) for p; do touch "$CTL/$p"; echo "$p: started"; done ;;
+esac
+END
+    chmod 755 "$T/fake/supervisorctl"
+    export CTL=$T/ctl
+}
+
+@test "--stop-services stops what runs and starts it again; a restore leaves it stopped" {
+    pmm_volume "$T/srv" 7001 1 3.7.0
+    fake_supervisorctl
+    PATH=$T/fake:$PATH
+    expect 0 backup --stop-services -o "$T/a.pmmseal" "$T/srv"
+    grep -q 'stood still' "$T/said.out"
+    [ "$(ls "$CTL" | wc -l)" = 3 ]
+    expect 0 restore --stop-services --replace "$T/a.pmmseal" "$T/srv"
+    grep -q 'docker restart' "$T/said.out"
+    empty_dir "$CTL"
+}
+
+@test "a restore killed in its moves starts nothing, and what is left does not look initialised" {
+    need_mounts
+    need_strace
+    pmm_volume "$T/old" 7001 1 3.7.0
+    pmm_volume "$T/new" 7001 1 3.7.0
+    echo old >"$T/old/alerting"
+    echo new >"$T/new/alerting"
+    backup -q -o "$T/a.pmmseal" "$T/new"
+    backup -q -o "$T/old.pmmseal" "$T/old"
+    fake_supervisorctl
+    mkdir "$T/vol"
+    export -f with_pass restore verify diff_
+    export T PMM_SEAL
+    expect 0 unshare -m bash -c '
+        set -e
+        mount -t tmpfs none "$T/vol"
+        restore -q "$T/old.pmmseal" "$T/vol"
+        for n in $(seq 1 3 91); do
+            touch "$CTL/postgresql" "$CTL/victoriametrics" "$CTL/pmm-managed"
+            rc=0
+            PATH=$T/fake:$PATH strace -f -o /dev/null -e inject=rename,renameat,renameat2:signal=KILL:when=$n \
+                "$PMM_SEAL" restore -q --stop-services --replace --passphrase-file "$T/pass" "$T/a.pmmseal" "$T/vol" || rc=$?
+            [ $rc = 0 ] && break
+            sleep 0.1
+            if [ -e "$T/vol/pmm-distribution" ]; then
+                for name in $(ls -A "$T/new"); do
+                    [ -e "$T/vol/$name" ] || { echo "call $n: the mark is there, $name is not"; exit 1; }
+                done
+            elif [ -n "$(ls "$CTL")" ]; then
+                echo "call $n: started on half a volume: $(ls "$CTL")"
+                exit 1
+            fi
+        done
+        echo "$n"
+        [ "$n" -gt 10 ] && [ "$n" -lt 90 ]
+        [ "$(cat "$T/vol/alerting")" = new ]
+        diff_ -q "$T/a.pmmseal" "$T/vol"'
 }

@@ -145,9 +145,8 @@ usable() {
 }
 
 @test "killed before or after any write of a rekey, the archive opens with the old or the new passphrase" {
-    command -v strace >/dev/null || skip "needs strace"
     prepare
-    strace -f -o /dev/null true 2>/dev/null || skip "strace may not trace here"
+    need_strace
     for call in pwrite64 fdatasync; do
         for n in 1 2 3; do
             cp "$T/before" "$T/a.pmmseal"

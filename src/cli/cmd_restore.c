@@ -55,8 +55,10 @@ void cmd_restore_print(const struct run *r)
     summary_amount(r);
     summary_speed(r);
     summary_warnings(r);
-    if (dry)
+    if (dry) {
+        fputs("checked, nothing written; TARGET was not looked at\n", r->out);
         return;
+    }
     print_proof(r);
     nextsteps_print(r);
 }

@@ -23,6 +23,12 @@ struct input {
     char *path;
 };
 
+static int is_directory(const char *path, struct err *err)
+{
+    err_set(err, ERR_USAGE, "not an archive: %s: a directory", path);
+    return err_hint(err, "name the .pmmseal file in it");
+}
+
 static int open_stdin(struct input *in, struct err *err)
 {
     if (in->writable)
@@ -46,7 +52,7 @@ static int open_path(struct input *in, const char *path, struct err *err)
     if (in->fd >= 0)
         return 0;
     if (errno == EISDIR)
-        return err_set(err, ERR_USAGE, "not an archive: %s: a directory", path);
+        return is_directory(path, err);
     err_sys(err, ERR_FAIL, "cannot open: %s", path);
     if (in->writable && (errno == EACCES || errno == EROFS || errno == EPERM))
         err_hint(err, "-o FILE writes a changed copy instead");
@@ -84,7 +90,7 @@ static int look(struct input *in, bool named, struct err *err)
     if (fstat(in->fd, &st) != 0)
         return err_sys(err, ERR_FAIL, "cannot look at: %s", in->path);
     if (S_ISDIR(st.st_mode))
-        return err_set(err, ERR_USAGE, "not an archive: %s: a directory", in->path);
+        return is_directory(in->path, err);
     if (!S_ISREG(st.st_mode) && in->writable)
         return err_set(err, ERR_USAGE,
                        "cannot be changed in place: %s: not a regular file", in->path);

@@ -58,6 +58,8 @@ int place_source(const char *path, struct err *err)
     if (fd < 0) {
         err_sys(err, errno == ENOTDIR ? ERR_USAGE : ERR_FAIL,
                 "cannot open the directory: %s", path);
+        if (errno == ENOENT)
+            return err_hint(err, "is it spelt right, and mounted?");
         return errno == EACCES ? err_hint(err, "run as its owner, or as root") : -1;
     }
     if (flock(fd, LOCK_SH | LOCK_NB) != 0) {

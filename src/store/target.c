@@ -102,6 +102,9 @@ static int try_hold(struct target *t, int lock, struct err *err)
     if (fd < 0) {
         err_sys(err, errno == ENOTDIR || errno == ELOOP ? ERR_USAGE : ERR_FAIL,
                 "cannot open the directory: %s", t->path);
+        if (err->cls == ERR_USAGE)
+            return err_hint(err,
+                            "TARGET has to be a directory, or not to be there yet");
         return errno == EACCES ? err_hint(err, "run as its owner, or as root") : -1;
     }
     if (flock(fd, lock | LOCK_NB) != 0) {

@@ -9,7 +9,7 @@ int cmd_info_run(struct run *r, struct err *err)
     struct buf content = {0};
     bool use_key = o->passphrase_given || o->attached != NULL;
     int rc = info_run(&r->job, o->archive, use_key, o->attached, &content, err);
-    if (rc == 0 && fwrite(content.p, 1, content.len, r->out) != content.len)
+    if (rc == 0 && content.len > 0 && fwrite(content.p, 1, content.len, r->out) != content.len)
         rc = err_sys(err, ERR_FAIL, "cannot write to standard output");
     buf_free(&content);
     return rc;

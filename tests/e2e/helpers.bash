@@ -67,6 +67,9 @@ need_strace() {
     strace -f -o /dev/null true 2>/dev/null || skip "strace may not trace here"
 }
 
+# strace over the program's threads. LeakSanitizer cannot work in a traced process.
+traced() { ASAN_OPTIONS=detect_leaks=0 strace -f "$@"; }
+
 # ---- the program ----
 
 seal() { "$PMM_SEAL" "$@"; }

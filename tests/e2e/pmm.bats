@@ -303,7 +303,7 @@ END
     backup -q -o "$T/old.pmmseal" "$T/old"
     fake_supervisorctl
     mkdir "$T/vol"
-    export -f with_pass restore verify diff_
+    export -f with_pass restore verify diff_ traced
     export T PMM_SEAL
     expect 0 unshare -m bash -c '
         set -e
@@ -312,7 +312,7 @@ END
         for n in $(seq 1 3 91); do
             touch "$CTL/postgresql" "$CTL/victoriametrics" "$CTL/pmm-managed"
             rc=0
-            PATH=$T/fake:$PATH strace -f -o /dev/null -e inject=rename,renameat,renameat2:signal=KILL:when=$n \
+            PATH=$T/fake:$PATH traced -o /dev/null -e inject=rename,renameat,renameat2:signal=KILL:when=$n \
                 "$PMM_SEAL" restore -q --stop-services --replace --passphrase-file "$T/pass" "$T/a.pmmseal" "$T/vol" || rc=$?
             [ $rc = 0 ] && break
             sleep 0.1

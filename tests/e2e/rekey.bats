@@ -151,7 +151,7 @@ usable() {
         for n in 1 2 3; do
             cp "$T/before" "$T/a.pmmseal"
             rc=0
-            strace -f -o /dev/null -e "inject=$call:signal=KILL:when=$n" "$PMM_SEAL" rekey -q --kdf interactive \
+            traced -o /dev/null -e "inject=$call:signal=KILL:when=$n" "$PMM_SEAL" rekey -q --kdf interactive \
                 --passphrase-file "$T/pass" --new-passphrase-file "$T/other" "$T/a.pmmseal" || rc=$?
             usable
         done

@@ -113,7 +113,9 @@ nasty() {
     mkdir -p "$T/src/Sekretnaja-Papka"
     for i in $(seq 1000); do echo "very secret content"; done >"$T/src/Sekretnaja-Papka/file"
     backup -q --name plain -o "$T/a.pmmseal" "$T/src"
+    host=$(hostname)
+    [ ${#host} -ge 8 ] || host=Sekretnaja # a short name is found in any noise
     refuted=0
-    grep -aq -e Sekretnaja -e 'very secret' -e "$(hostname)" -e "$T" "$T/a.pmmseal" || refuted=1
+    grep -aq -e Sekretnaja -e 'very secret' -e "$host" -e "$T" "$T/a.pmmseal" || refuted=1
     [ $refuted = 1 ]
 }

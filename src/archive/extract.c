@@ -523,7 +523,7 @@ static void tell_all(const struct extract *x)
 {
     if (x->opts.owner == EXTRACT_OWNER_CALLER)
         notice(x->notices, NOTICE_NOTE, "owner-not-set", NULL,
-               "owners were not set, as asked; %llu entries had another",
+               "owners were not set, as asked: %llu differ from the archive",
                (unsigned long long)x->no_owner.n);
     else
         tell(x, &x->no_owner, "owner-not-set",

@@ -1,7 +1,37 @@
 #include "cli/cmd_info.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "cli/summary.h"
+#include "cli/text.h"
 #include "job/info.h"
+
+/* Text for a terminal: without what that would obey. */
+static void put_lines(FILE *out, const char *text)
+{
+    while (*text != '\0') {
+        size_t n = strcspn(text, "\n");
+        char *line = strndup(text, n);
+        text_put(out, line != NULL ? line : "?");
+        free(line);
+        if (text[n] == '\n')
+            fputc('\n', out);
+        text += n + (text[n] == '\n');
+    }
+}
+
+/* An attached file, byte by byte; `content` ends with a NUL that is not of it. */
+static int put_attached(FILE *out, const struct buf *content)
+{
+    if (isatty(fileno(out)))
+        put_lines(out, (const char *)content->p);
+    else
+        fwrite(content->p, 1, content->len - 1, out);
+    return fflush(out) != 0 || ferror(out) ? -1 : 0;
+}
 
 int cmd_info_run(struct run *r, struct err *err)
 {
@@ -9,7 +39,7 @@ int cmd_info_run(struct run *r, struct err *err)
     struct buf content = {0};
     bool use_key = o->passphrase_given || o->attached != NULL;
     int rc = info_run(&r->job, o->archive, use_key, o->attached, &content, err);
-    if (rc == 0 && content.len > 0 && fwrite(content.p, 1, content.len, r->out) != content.len)
+    if (rc == 0 && content.len > 0 && put_attached(r->out, &content) != 0)
         rc = err_sys(err, ERR_FAIL, "cannot write to standard output");
     buf_free(&content);
     return rc;
@@ -66,6 +96,8 @@ void cmd_info_print(const struct run *r)
     if (r->opts->attached != NULL)
         return;
     summary_table(r, rows, sizeof rows / sizeof rows[0]);
+    summary_list(r, "uid_map", "user numbers");
+    summary_list(r, "gid_map", "group numbers");
     summary_list(r, "environment", "environment");
     summary_list(r, "needed", "needed files");
     summary_list(r, "attached", "attached");

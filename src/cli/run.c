@@ -92,7 +92,7 @@ static int prepare(struct run *r, struct err *err)
                           .tool = version_tool()};
     /* Before there is a second thread, or a passphrase. */
     if ((o->stop_services || o->before != NULL || o->after != NULL) && !o->dry_run &&
-        guardian_start(&r->job.guardian, o->after, err) != 0)
+        guardian_start(&r->job.guardian, o->before, o->after, err) != 0)
         return -1;
     if (o->command == COMMAND_BACKUP || o->command == COMMAND_RESTORE)
         go_first();
@@ -146,8 +146,8 @@ static void tell_state(const struct run *r, const struct err *err)
     if (err->cls == ERR_USAGE || err->state_told)
         return;
     if (options_to_stdout(o))
-        message_say(r->message, "what went to standard output is not a whole archive: "
-                                "throw it away");
+        message_say(r->message, "what went to standard output, if anything, is not a "
+                                "whole archive: throw it away");
     else if (o->command == COMMAND_BACKUP && !o->dry_run)
         message_say(r->message, "no archive was written");
     else if (o->command == COMMAND_RESTORE && !o->dry_run)

@@ -40,9 +40,9 @@ int text_escape(struct buf *b, const char *raw)
 void text_put(FILE *out, const char *raw)
 {
     struct buf b = {0};
-    if (text_escape(&b, raw) == 0)
-        fwrite(b.p, 1, b.len, out);
-    else
+    if (text_escape(&b, raw) != 0)
         fputs("(not enough memory)", out);
+    else if (b.len > 0)
+        fwrite(b.p, 1, b.len, out);
     buf_free(&b);
 }

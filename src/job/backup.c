@@ -60,7 +60,10 @@ static int count_entry(void *ctx, struct entry *e, int fd, struct err *err)
 {
     struct backup *b = ctx;
     (void)fd, (void)err;
-    e->item.stored = e->item.size;
+    bool sparse = (e->item.flags & ITEM_SPARSE) != 0;
+    e->item.stored = sparse ? 0 : e->item.size;
+    for (size_t i = 0; sparse && i < e->nextents; i++)
+        e->item.stored += e->extents[i].len;
     manifest_count(&b->totals, &e->item);
     return 0;
 }
@@ -175,6 +178,7 @@ static void fill_manifest(const struct backup *b, struct manifest *m)
                            .volume = b->source.volume,
                            .extras = b->extras,
                            .state = b->source.state};
+    idmap_own("", &m->idmap);
 }
 
 static int begin(struct backup *b, struct err *err)

@@ -43,6 +43,21 @@ int fit_version(const struct volume_facts *archive, const char *target, bool for
                     archive->version);
 }
 
+void fit_owners(const struct idmap *archive, const struct notice_sink *notices)
+{
+    struct idmap own;
+    idmap_own("", &own);
+    bool there = !idmap_is_identity(archive), here = !idmap_is_identity(&own);
+    if (strcmp(archive->uid, own.uid) == 0 && strcmp(archive->gid, own.gid) == 0)
+        return;
+    notice(notices, there == here ? NOTICE_NOTE : NOTICE_WARNING, "other-id-map", NULL,
+           "the owners are numbers of %s, and were restored to %s: that is right "
+           "from container to container. The volume of a rootless container is to be "
+           "backed up and restored from outside by podman unshare",
+           there ? "a user namespace" : "the host",
+           here ? "a user namespace" : "the host");
+}
+
 int fit_stopped(int fd, const char *path, struct err *err)
 {
     struct volume_facts v;

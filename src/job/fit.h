@@ -9,12 +9,20 @@
 
 #include "report/volumefacts.h"
 #include "util/err.h"
+#include "util/idmap.h"
+#include "util/notice.h"
 
 /* PMM upgrades an older volume when it starts; what a newer one wrote it may not read,
  * and does not notice. ERR_REFUSED if the archive's version is above `target` (or, if
  * that is NULL, what the PMM image says in which this runs), unless `force`. */
 int fit_version(const struct volume_facts *archive, const char *target, bool force,
                 struct err *err);
+
+/* Owners are numbers, and a number stands for another user in another user namespace.
+ * Between containers that is as it should be; a rootless container's volume that is
+ * looked at from outside has other ones. Warning other-id-map where one side is mapped
+ * and the other is not; a note of that name where both are, otherwise. */
+void fit_owners(const struct idmap *archive, const struct notice_sink *notices);
 
 /* ERR_REFUSED if the servers of the volume in the directory `fd` run; `path` names it.
  * -1 for fd: there is none. */

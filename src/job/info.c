@@ -96,7 +96,7 @@ static int take_attached(const struct opened *o, const char *name, struct buf *c
         err_set(err, ERR_FAIL, "no such file was attached to the archive: %s", name);
         return err_hint(err, "pmm-seal info ARCHIVE names those that were");
     }
-    return buf_add(content, f->text, strlen(f->text)) == 0 ? 0 : err_nomem(err);
+    return buf_add(content, f->text, strlen(f->text) + 1) == 0 ? 0 : err_nomem(err);
 }
 
 /* With a key: everything. */

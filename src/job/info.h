@@ -20,7 +20,7 @@
 
 /* A file only ("-" is ERR_USAGE). With `use_key` false no passphrase is asked for. With
  * `attached` (and a key) the text of the file of that name that was taken along is
- * appended to `content`; ERR_FAIL if there is none. */
+ * appended to `content`, with a NUL; ERR_FAIL if there is none. */
 int info_run(const struct job *job, const char *archive, bool use_key,
              const char *attached, struct buf *content, struct err *err);
 

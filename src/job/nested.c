@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "archive/compare.h"
@@ -13,13 +14,14 @@
 #include "util/buf.h"
 #include "util/io.h"
 
-#define OPEN_DIR (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+#define OPEN_ANY (O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC)
 #define BLOCK    65536u
 #define NAMED    3u /* differences that a warning names */
 
 struct copy {
     char *name;
     struct place *place;
+    bool done; /* it is in its place */
 };
 
 struct nested {
@@ -222,6 +224,47 @@ done:
     return rc;
 }
 
+/* 1 if the rest of both files is the same, 0 if not, -1 on error. */
+static int same_content(int a, int b, struct err *err)
+{
+    uint8_t x[4096], y[sizeof x];
+    for (;;) {
+        ssize_t n = io_read(a, x, sizeof x), m = io_read(b, y, sizeof y);
+        if (n < 0 || m < 0)
+            return err_sys(err, ERR_FAIL, "cannot read");
+        if (n != m || memcmp(x, y, (size_t)n) != 0)
+            return 0;
+        if (n == 0)
+            return 1;
+    }
+}
+
+/* A file on which a file is mounted, and so cannot be exchanged. */
+static int prepare_file(const char *name, int staged, int mounted,
+                        const struct job *job, struct err *err)
+{
+    struct err why = {0};
+    int same = same_content(staged, mounted, &why);
+    if (same < 0)
+        return not_restored(name, &why, job, err);
+    if (same)
+        notice(report_sink(job->report), NOTICE_NOTE, "mount-same", name,
+               "a file is mounted here, with the content of the archive");
+    else
+        notice(report_sink(job->report), NOTICE_WARNING, "mount-differs", name,
+               "a file is mounted here, and its content, which is not that of the "
+               "archive, was left as it is; restore that PATH to another place to get "
+               "it");
+    return 0;
+}
+
+/* Whether the descriptor is of a file of this type (S_IFREG, S_IFDIR). */
+static bool is_type(int fd, mode_t type)
+{
+    struct stat st;
+    return fd >= 0 && fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == type;
+}
+
 static int prepare(struct nested *n, struct place *p, const char *name, bool replace,
                    const struct extract_opts *opts, const struct job *job,
                    struct err *err)
@@ -229,19 +272,21 @@ static int prepare(struct nested *n, struct place *p, const char *name, bool rep
     int staging = place_staging(p, err);
     if (staging < 0)
         return -1;
-    int staged = openat(staging, name, OPEN_DIR);
+    int staged = openat(staging, name, OPEN_ANY);
     if (staged < 0 && errno == ENOENT) {
         notice(report_sink(job->report), NOTICE_NOTE, "mount-kept", name,
                "something is mounted here, of which the archive has nothing");
         return 0;
     }
-    int mounted = staged < 0 ? -1 : openat(place_fd(p), name, OPEN_DIR);
+    int mounted = staged < 0 ? -1 : openat(place_fd(p), name, OPEN_ANY);
     int rc = 0;
-    if (mounted >= 0) {
+    if (is_type(staged, S_IFREG) && is_type(mounted, S_IFREG)) {
+        rc = prepare_file(name, staged, mounted, job, err);
+    } else if (is_type(staged, S_IFDIR) && is_type(mounted, S_IFDIR)) {
         rc = prepare_one(n, p, name, staged, mounted, replace, opts, job, err);
     } else {
         struct err why = {0};
-        err_sys(&why, ERR_FAIL, "cannot open the directory");
+        err_set(&why, ERR_FAIL, "it is not of the kind that the archive has");
         rc = not_restored(name, &why, job, err);
     }
     if (mounted >= 0)
@@ -276,15 +321,34 @@ int nested_prepare(struct nested **out, struct place *p, bool replace,
     return 0;
 }
 
-void nested_commit(struct nested *n, const struct job *job)
+int nested_commit(struct nested *n, const struct job *job, struct err *err)
 {
     for (size_t i = 0; i < n->n; i++) {
-        struct err why = {0}, ignored = {0};
+        struct err why = {0};
         struct copy *c = &n->copies[i];
-        if (c->place != NULL &&
-            place_commit(c->place, NULL, report_sink(job->report), &why) != 0)
-            (void)not_restored(c->name, &why, job, &ignored);
+        if (c->place == NULL)
+            continue;
+        c->done =
+            place_commit(c->place, NULL, NULL, report_sink(job->report), &why) == 0;
+        if (!c->done && not_restored(c->name, &why, job, err) != 0)
+            return -1;
     }
+    return 0;
+}
+
+void nested_tell(const struct nested *n, struct err *err)
+{
+    struct buf names = {0};
+    for (size_t i = 0; i < n->n; i++)
+        if (n->copies[i].done)
+            (void)buf_printf(&names, "%s%s", names.len > 0 ? ", " : "",
+                             n->copies[i].name);
+    if (names.len > 0 && !err->state_told)
+        err_state(err,
+                  "the target is as it was, but what is mounted in it already has the "
+                  "content of the archive: %.*s; run the restore again",
+                  (int)names.len, (const char *)names.p);
+    buf_free(&names);
 }
 
 void nested_free(struct nested *n)

@@ -5,7 +5,8 @@
  * the backup.
  *
  * The staged tree is copied to a staging directory inside the mount, proved there, and
- * put in its place after the target itself was.
+ * put in its place when all of the target itself is in its place but what is moved
+ * last.
  */
 #ifndef JOB_NESTED_H
 #define JOB_NESTED_H
@@ -20,7 +21,8 @@
 struct nested;
 
 /* For each of place_mounts(p): compare what is staged (below place_staging) with what
- * is there, and prepare the copy where one is to be made. Notes: mount-same (nothing to
+ * is there, and prepare the copy where one is to be made. A file that is mounted is
+ * compared, and never replaced. Notes: mount-same (nothing to
  * do), mount-kept (the archive has nothing of that name). Warnings: mount-differs (left
  * as it is; names what differs first), mount-not-restored (it should have been replaced
  * and cannot be). `opts`: as for the target itself. Returns 0 and *n (nested_free it),
@@ -29,8 +31,13 @@ int nested_prepare(struct nested **n, struct place *p, bool replace,
                    const struct extract_opts *opts, const struct job *job,
                    struct err *err);
 
-/* Put the copies in their places; what fails is a warning mount-not-restored. */
-void nested_commit(struct nested *n, const struct job *job);
+/* Put the copies in their places. What fails is a warning mount-not-restored; for what
+ * holds a store, -1. */
+int nested_commit(struct nested *n, const struct job *job, struct err *err);
+
+/* To be called when the restore fails after nested_commit: the error says which mounts
+ * have the content of the archive nevertheless. */
+void nested_tell(const struct nested *n, struct err *err);
 
 /* Staging directories that were not committed are removed. */
 void nested_free(struct nested *n);

@@ -155,6 +155,8 @@ void opened_facts(const struct opened *o, const struct job *job)
     source_facts(&o->manifest.volume, job->report);
     if (o->manifest.final && o->manifest.volume.pmm)
         report_text(job->report, "state", manifest_state_name(o->manifest.state));
+    report_text(job->report, "uid_map", o->manifest.idmap.uid);
+    report_text(job->report, "gid_map", o->manifest.idmap.gid);
     extras_facts(&o->manifest.extras, job->report);
     uint64_t before = report_warnings(job->report) + report_notes(job->report);
     manifest_carry(&o->manifest, job->report);

@@ -48,8 +48,8 @@ int opened_check_totals(const struct opened *o, struct err *err);
 int opened_spare(struct opened *o, const struct job *job, bool strict, struct err *err);
 
 /* Set the facts every reading command shares (archive, name, host, source, created,
- * those of source_facts, state, environment, needed, attached: names, one a line) and
- * hand the carried warnings to the report. */
+ * those of source_facts, state, uid_map, gid_map, environment, needed, attached: names,
+ * one a line) and hand the carried warnings to the report. */
 void opened_facts(const struct opened *o, const struct job *job);
 
 /* Begin a phase (a static string); for a file the total is known. */

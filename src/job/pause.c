@@ -1,14 +1,11 @@
 #include "job/pause.h"
 
-#include <string.h>
 #include <unistd.h>
 
 #include "pmm/guardian.h"
-#include "util/child.h"
 #include "util/clock.h"
 
-#define SHELL          "/bin/sh"
-#define BEFORE_SECONDS 3600u /* docker stop -t 300 of a big server is far below */
+#define SHELL "/bin/sh"
 
 bool pause_wanted(const struct pause_opts *opts)
 {
@@ -26,20 +23,6 @@ int pause_check(struct pause *p, const struct pause_opts *opts, const struct job
     return opts->services ? services_running(!opts->all, &p->services, err) : 0;
 }
 
-static int run_before(const char *command, struct err *err)
-{
-    char *argv[] = {(char *)SHELL, (char *)"-c", (char *)command, NULL};
-    struct child_result r;
-    char line[256];
-    /* Not interruptible: what it has begun (docker stop) would end after --after. */
-    if (child_run(argv, BEFORE_SECONDS, false, &r, err) != 0)
-        return -1;
-    if (r.status == 0)
-        return 0;
-    return err_set(err, ERR_FAIL, "--before failed with status %d: %s", r.status,
-                   child_last_line(&r, line, sizeof line));
-}
-
 int pause_begin(struct pause *p, struct err *err)
 {
     if (p->opts == NULL || !pause_wanted(p->opts))
@@ -48,7 +31,7 @@ int pause_begin(struct pause *p, struct err *err)
         return -1;
     p->armed = true;
     p->since = clock_ms();
-    if (p->opts->before != NULL && run_before(p->opts->before, err) != 0)
+    if (p->opts->before != NULL && guardian_before(p->guardian, err) != 0)
         return -1;
     if (err_stopped(err) != 0)
         return -1;

@@ -19,8 +19,8 @@
 struct pause_opts {
     bool services;      /* --stop-services */
     bool all;           /* every program, not only those that write to /srv (restore) */
-    const char *before; /* --before: a command for /bin/sh -c, or NULL */
-    const char *after;  /* --after, or NULL; the guardian knows it already */
+    const char *before; /* --before: a command for /bin/sh -c, or NULL, and ... */
+    const char *after;  /* --after: the guardian knows both already */
 };
 
 struct pause {

@@ -205,14 +205,21 @@ static int fit_out(struct restore *r, struct err *err)
     return nested_prepare(&r->nested, r->place, r->opts->replace, &r->how, r->job, err);
 }
 
+static int commit_mounts(void *ctx, struct err *err)
+{
+    struct restore *r = ctx;
+    return nested_commit(r->nested, r->job, err);
+}
+
 static int commit(struct restore *r, struct err *err)
 {
     const struct notice_sink *sink = report_sink(r->job->report);
+    const struct swap_last mounts = {.fn = commit_mounts, .ctx = r};
     if (r->everything) {
-        if (place_commit(r->place, LAST, sink, err) != 0)
-            return -1;
-        nested_commit(r->nested, r->job);
-        return 0;
+        int rc = place_commit(r->place, LAST, &mounts, sink, err);
+        if (rc != 0)
+            nested_tell(r->nested, err);
+        return rc;
     }
     size_t n;
     const char *const *paths = select_paths(r->select, &n);
@@ -306,6 +313,8 @@ static int run(struct restore *r, struct err *err)
     }
     opened_facts(&r->o, r->job);
     facts(r);
+    if (!r->opts->dry_run && r->opts->owner == EXTRACT_OWNER_NUMERIC)
+        fit_owners(&r->o.manifest.idmap, report_sink(r->job->report));
     return 0;
 }
 

@@ -24,13 +24,13 @@
 #include "secret/secret.h"
 #include "util/child.h"
 
-#define GUARD_FD      3
-#define AFTER_SECONDS 3600u
-#define GUESSED_FDS   65536 /* closed one by one where /proc cannot tell */
+#define GUARD_FD     3
+#define HOOK_SECONDS 3600u /* docker stop -t 300 of a big server is far below */
+#define GUESSED_FDS  65536 /* closed one by one where /proc cannot tell */
 
 extern char **environ;
 
-enum wish { WISH_ARM, WISH_FORGET, WISH_RELEASE };
+enum wish { WISH_ARM, WISH_BEFORE, WISH_FORGET, WISH_RELEASE };
 
 struct wish_packet {
     enum wish wish;
@@ -47,7 +47,7 @@ struct answer_packet {
 struct charge {
     bool armed, done;
     struct services s;
-    const char *after; /* or NULL */
+    const char *before, *after; /* or NULL */
 };
 
 struct guardian {
@@ -58,21 +58,20 @@ struct guardian {
     struct err err;
 };
 
-/* The command itself is not repeated in messages. */
-static int run_after(const char *after, struct err *err)
+/* A command of the user's, which is not repeated in messages. */
+static int run_hook(const char *option, const char *command, struct err *err)
 {
-    char *argv[] = {(char *)"/bin/sh", (char *)"-c", (char *)after, NULL};
+    char *argv[] = {(char *)"/bin/sh", (char *)"-c", (char *)command, NULL};
     struct child_result r;
     char line[512];
-    if (child_run(argv, AFTER_SECONDS, 0, &r, err) != 0)
+    if (child_run(argv, HOOK_SECONDS, 0, &r, err) != 0)
         return -1;
     if (r.status == 0)
         return 0;
     if (r.status == -1)
-        return err_set(err, ERR_FAIL,
-                       "the command of --after has not ended in %u s: killed",
-                       AFTER_SECONDS);
-    return err_set(err, ERR_FAIL, "the command of --after failed with status %d: %s",
+        return err_set(err, ERR_FAIL, "the command of %s has not ended in %u s: killed",
+                       option, HOOK_SECONDS);
+    return err_set(err, ERR_FAIL, "the command of %s failed with status %d: %s", option,
                    r.status, child_last_line(&r, line, sizeof line));
 }
 
@@ -82,7 +81,7 @@ static int bring_back(struct charge *c, struct err *err)
     struct err second = {0};
     c->done = true;
     int r = services_start(&c->s, err);
-    if (c->after == NULL || run_after(c->after, &second) == 0)
+    if (c->after == NULL || run_hook("--after", c->after, &second) == 0)
         return r;
     if (r == 0)
         *err = second;
@@ -179,6 +178,8 @@ static void fulfil(struct charge *c, const struct wish_packet *w)
         c->s = w->s;
     } else if (w->wish == WISH_FORGET) {
         c->s.n = 0;
+    } else if (w->wish == WISH_BEFORE) {
+        a.result = c->before != NULL ? run_hook("--before", c->before, &a.err) : 0;
     } else if (c->armed && !c->done) {
         answer(&a);
         a.result = bring_back(c, &a.err);
@@ -186,11 +187,10 @@ static void fulfil(struct charge *c, const struct wish_packet *w)
     answer(&a);
 }
 
-static void guard(int fd, const char *after) __attribute__((noreturn));
+static void guard(int fd, struct charge c) __attribute__((noreturn));
 
-static void guard(int fd, const char *after)
+static void guard(int fd, struct charge c)
 {
-    struct charge c = {.after = after};
     struct wish_packet w;
     struct err none = {0};
     ssize_t n;
@@ -214,10 +214,11 @@ static void guard(int fd, const char *after)
 
 /* ---- the main process's side ---- */
 
-int guardian_start(struct guardian **g, const char *after, struct err *err)
+int guardian_start(struct guardian **g, const char *before, const char *after,
+                   struct err *err)
 {
     int ends[2];
-    sigset_t all, before;
+    sigset_t all, mask;
     struct guardian *new = calloc(1, sizeof *new);
     if (new == NULL)
         return err_nomem(err);
@@ -228,15 +229,15 @@ int guardian_start(struct guardian **g, const char *after, struct err *err)
     /* It never opens its signals again: what ends the others is not to end it. Its
      * children get them as a shell would (util/child.h). */
     sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &before);
+    sigprocmask(SIG_SETMASK, &all, &mask);
+    new->charge = (struct charge){.before = before, .after = after};
     new->pid = fork();
     if (new->pid == 0)
-        guard(ends[1], after);
+        guard(ends[1], new->charge);
     int saved = errno;
-    sigprocmask(SIG_SETMASK, &before, NULL);
+    sigprocmask(SIG_SETMASK, &mask, NULL);
     close(ends[1]);
     new->fd = ends[0];
-    new->charge.after = after;
     if (new->pid > 0) {
         *g = new;
         return 0;
@@ -279,6 +280,19 @@ int guardian_arm(struct guardian *g, const struct services *s, struct err *err)
     g->charge.armed = true;
     g->charge.s = w.s;
     return 0;
+}
+
+int guardian_before(struct guardian *g, struct err *err)
+{
+    const struct wish_packet w = {.wish = WISH_BEFORE};
+    struct answer_packet a;
+    if (tell(g, &w) != 0 || hear(g, &a) != 0)
+        return err_set(err, ERR_FAIL,
+                       "the guardian process is gone: perhaps the command of --before "
+                       "has not run, or not to its end");
+    if (a.result != 0)
+        *err = a.err;
+    return a.result;
 }
 
 int guardian_forget_services(struct guardian *g, struct err *err)

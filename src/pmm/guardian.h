@@ -6,6 +6,8 @@
  * waits; no signal but SIGKILL ends it. When the main process asks, or has died (its
  * end of a socket is closed), it starts the services again and then runs the command of
  * --after, once. Should it be gone when it is asked, the main process does the same.
+ * The command of --before runs in it as well: whatever becomes of the main process, it
+ * has ended before --after begins.
  */
 #ifndef PMM_GUARDIAN_H
 #define PMM_GUARDIAN_H
@@ -15,16 +17,21 @@
 
 struct guardian;
 
-/* Fork it. `after` is a command for /bin/sh -c, or NULL; borrowed until guardian_free.
- * It runs in the present working directory, for an hour at most. Returns 0 and *g, or
- * -1 with ERR_FAIL. */
-int guardian_start(struct guardian **g, const char *after, struct err *err);
+/* Fork it. `before` and `after` are commands for /bin/sh -c, or NULL; borrowed until
+ * guardian_free. They run in the present working directory, each for an hour at most.
+ * Returns 0 and *g, or -1 with ERR_FAIL. */
+int guardian_start(struct guardian **g, const char *before, const char *after,
+                   struct err *err);
 
 /* From now on there is something to bring back: these services (or NULL: none), and
  * `after`. Returns 0 when the guardian has confirmed, -1 with ERR_FAIL if it is gone.
  * To be called before the first is stopped. A second call replaces the services; after
  * guardian_release there must be none. */
 int guardian_arm(struct guardian *g, const struct services *s, struct err *err);
+
+/* Run `before` and wait for it. Not interruptible: what it has begun (docker stop)
+ * would end after `after`. After guardian_arm. Returns 0, or -1 with ERR_FAIL. */
+int guardian_before(struct guardian *g, struct err *err);
 
 /* Bring it back now and wait for the result; once, later calls return the same. Without
  * guardian_arm: nothing to do, and `after` does not run. Not interruptible. Returns 0,

@@ -66,6 +66,17 @@ static int set_time(json_t *obj, const char *key, int64_t t)
     return json_object_set_new(obj, key, json_string(utc_rfc3339(text, t)));
 }
 
+/* Only where the numbers of owners are not everybody's. */
+static int put_idmap(json_t *obj, const struct idmap *m)
+{
+    if (idmap_is_identity(m))
+        return 0;
+    json_t *sub = json_object();
+    int bad = json_object_set_new(obj, "idmap", sub);
+    bad = bad || json_object_set_new(sub, "uid", json_string(m->uid)) != 0;
+    return bad || json_object_set_new(sub, "gid", json_string(m->gid)) != 0;
+}
+
 static int put_start(json_t *obj, const struct manifest *m)
 {
     int bad = json_object_set_new(obj, "format", json_integer(MANIFEST_FORMAT));
@@ -78,6 +89,7 @@ static int put_start(json_t *obj, const struct manifest *m)
     bad |= json_object_set_new(obj, "order", json_string(MANIFEST_ORDER));
     if (m->volume.pmm)
         bad |= json_object_set_new(obj, "volume", volumefacts_encode(&m->volume));
+    bad |= put_idmap(obj, &m->idmap);
     bad |= extras_encode(&m->extras, obj);
     bad |= json_object_set_new(obj, "final", json_boolean(m->final));
     return bad;
@@ -201,6 +213,26 @@ static int get_time(const json_t *obj, const char *key, int64_t *out, struct err
     return 0;
 }
 
+/* One of the two texts: nothing that a terminal could take for more than text. */
+static int get_map(const json_t *json, char out[IDMAP_TEXT])
+{
+    const char *s = json_string_value(json);
+    if (s == NULL || strlen(s) >= IDMAP_TEXT || s[strspn(s, "0123456789, ")] != '\0')
+        return -1;
+    strcpy(out, s);
+    return 0;
+}
+
+static int get_idmap(const json_t *json, struct idmap *m)
+{
+    *m = (struct idmap){.uid = ""};
+    if (json == NULL)
+        return 0;
+    if (get_map(json_object_get(json, "uid"), m->uid) != 0)
+        return -1;
+    return get_map(json_object_get(json, "gid"), m->gid);
+}
+
 static int get_start(const json_t *obj, struct manifest *m, struct err *err)
 {
     int64_t level;
@@ -222,6 +254,8 @@ static int get_start(const json_t *obj, struct manifest *m, struct err *err)
     m->final = json_is_true(json_object_get(obj, "final"));
     if (volumefacts_decode(json_object_get(obj, "volume"), &m->volume) != 0)
         return damaged(err, "volume");
+    if (get_idmap(json_object_get(obj, "idmap"), &m->idmap) != 0)
+        return damaged(err, "idmap");
     return extras_decode(obj, &m->extras) == 0 ? 0 : damaged(err, "attached");
 }
 

@@ -17,6 +17,7 @@
 #include "report/volumefacts.h"
 #include "util/buf.h"
 #include "util/err.h"
+#include "util/idmap.h"
 
 struct manifest_totals {
     uint64_t entries, files, dirs, links, others; /* links: symlinks and hard links */
@@ -48,7 +49,8 @@ struct manifest {
     uint32_t level;     /* zstd level */
     struct volume_facts volume;
     struct extras extras;
-    bool final; /* totals, state, finished, result are there */
+    struct idmap idmap; /* in which the owners were read */
+    bool final;         /* totals, state, finished, result are there */
     enum manifest_state state;
     int64_t finished;
     struct manifest_totals totals;

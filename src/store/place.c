@@ -349,7 +349,7 @@ static int commit_swap(struct place *p, const struct notice_sink *notices,
     char trash[TMPNAME_SIZE];
     int r = journal_add(&j, p->t.name, &p->before.st_mode, p->stage_name, err);
     if (r == 0)
-        r = swap_run(p->t.parentfd, p->t.parentfd, &j, NULL, trash, err);
+        r = swap_run(p->t.parentfd, p->t.parentfd, &j, NULL, NULL, trash, err);
     journal_free(&j);
     if (r == 0)
         remove_old(p, trash, notices);
@@ -397,6 +397,7 @@ static void settle(struct place *p, const char *trash, const struct swap_meta *m
 }
 
 static int commit_inside(struct place *p, const char *last,
+                         const struct swap_last *mounts,
                          const struct notice_sink *notices, struct err *err)
 {
     struct journal j = {0};
@@ -413,7 +414,7 @@ static int commit_inside(struct place *p, const char *last,
     const struct parts_rules rules = {
         .replace = p->replace, .mounts = p->mounts, .last = last};
     if (parts_plan_all(p->t.fd, p->t.path, p->stage, &rules, &j, &kept, err) != 0 ||
-        swap_run(p->t.fd, p->stage, &j, &meta, trash, err) != 0)
+        swap_run(p->t.fd, p->stage, &j, &meta, mounts, trash, err) != 0)
         goto done;
     if (kept)
         notice(notices, NOTICE_WARNING, "lost-found-kept", p->t.path,
@@ -443,8 +444,8 @@ static int same_mounts(const struct place *p, struct err *err)
     return r;
 }
 
-int place_commit(struct place *p, const char *last, const struct notice_sink *notices,
-                 struct err *err)
+int place_commit(struct place *p, const char *last, const struct swap_last *mounts,
+                 const struct notice_sink *notices, struct err *err)
 {
     int r;
     if (!p->staged)
@@ -454,7 +455,7 @@ int place_commit(struct place *p, const char *last, const struct notice_sink *no
     if (p->t.fd >= 0 && same_mounts(p, err) != 0)
         return -1;
     if (p->inside)
-        r = commit_inside(p, last, notices, err);
+        r = commit_inside(p, last, mounts, notices, err);
     else if (p->t.fd >= 0 && same_target(p, err) != 0)
         r = -1;
     else if (p->t.fd >= 0 && p->replace)
@@ -486,7 +487,7 @@ static int commit_parts(struct place *p, const char *const *paths, size_t n,
     char trash[TMPNAME_SIZE];
     int r = parts_plan(p->t.fd, p->t.path, paths, n, p->replace, &j, err);
     if (r == 0)
-        r = swap_run(p->t.fd, p->stage, &j, NULL, trash, err);
+        r = swap_run(p->t.fd, p->stage, &j, NULL, NULL, trash, err);
     journal_free(&j);
     if (r == 0)
         settle(p, trash, NULL, notices);
@@ -503,7 +504,7 @@ int place_commit_paths(struct place *p, const char *const *paths, size_t n,
          * makes it. */
         if (fchmod(p->stage, 0755) != 0)
             return err_sys(err, ERR_FAIL, "cannot set rights: %s", p->t.path);
-        return place_commit(p, NULL, notices, err);
+        return place_commit(p, NULL, NULL, notices, err);
     }
     if (syncfs(p->stage) != 0)
         return err_sys(err, ERR_FAIL, "cannot sync: %s", p->t.path);

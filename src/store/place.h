@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "store/swap.h"
 #include "util/err.h"
 #include "util/notice.h"
 
@@ -71,12 +72,13 @@ int place_space(const struct place *p, uint64_t *bytes, uint64_t *inodes,
 /* Make staging the target. Whole tree: renameat2 EXCHANGE or rename, or child by child
  * for a mount point with roll-back on failure, the child `last` (or NULL) after all
  * others, so that its presence tells that all are there; stop signals are held off
- * meanwhile by not being looked at. The metadata of the staging root is put on the
+ * meanwhile by not being looked at. `mounts` (or NULL) is done just before that `last`;
+ * only where place_mounts has any. The metadata of the staging root is put on the
  * target root where that stays (mount point). Then the old content is removed (failure:
  * warning old-not-removed). All synced. After -1 the target is as before, unless the
  * error says what it is (err_state). */
-int place_commit(struct place *p, const char *last, const struct notice_sink *notices,
-                 struct err *err);
+int place_commit(struct place *p, const char *last, const struct swap_last *mounts,
+                 const struct notice_sink *notices, struct err *err);
 
 /* Move parts: each of `paths` (util/path.h, none below another) from staging to the
  * same path below the target, making parents as they are in staging; what stands there

@@ -211,9 +211,23 @@ static int bring_meta(int root, struct swap_meta *meta)
     return dirmeta_copy(meta->from, &st, root, &meta->denied);
 }
 
+static int bring_in(int root, int src, const struct journal *j,
+                    const struct swap_last *last, struct err *err)
+{
+    for (size_t i = 0; i < j->n; i++) {
+        const struct journal_item *item = &j->items[i];
+        if (i + 1 == j->n && last != NULL && last->fn(last->ctx, err) != 0)
+            return -1;
+        if (item->from != NULL && move_item(src, item->from, root, item->path) != 0)
+            return err_sys(err, ERR_FAIL, "cannot move into place: %s", item->path);
+    }
+    return j->n == 0 && last != NULL ? last->fn(last->ctx, err) : 0;
+}
+
 /* States 2 to 5. */
 static int go(int root, int src, int old, const char *name, const struct journal *j,
-              struct swap_meta *meta, const char *trash, struct err *err)
+              struct swap_meta *meta, const struct swap_last *last, const char *trash,
+              struct err *err)
 {
     char was[PARKED_SIZE];
     /* Backwards: what comes last is to be the first to go. */
@@ -221,11 +235,8 @@ static int go(int root, int src, int old, const char *name, const struct journal
         if (j->items[i].had_old &&
             move_item(root, j->items[i].path, old, parked(was, "", i)) != 0)
             return err_sys(err, ERR_FAIL, "cannot move aside: %s", j->items[i].path);
-    for (size_t i = 0; i < j->n; i++)
-        if (j->items[i].from != NULL &&
-            move_item(src, j->items[i].from, root, j->items[i].path) != 0)
-            return err_sys(err, ERR_FAIL, "cannot move into place: %s",
-                           j->items[i].path);
+    if (bring_in(root, src, j, last, err) != 0)
+        return -1;
     if (meta != NULL && !meta->denied && bring_meta(root, meta) != 0)
         return err_sys(err, ERR_FAIL, "cannot set the metadata of the target");
     if (syncfs(root) != 0)
@@ -242,7 +253,7 @@ static int go(int root, int src, int old, const char *name, const struct journal
 }
 
 int swap_run(int root, int src, const struct journal *j, struct swap_meta *meta,
-             char trash[TMPNAME_SIZE], struct err *err)
+             const struct swap_last *last, char trash[TMPNAME_SIZE], struct err *err)
 {
     char name[TMPNAME_SIZE];
     int old = -1;
@@ -252,7 +263,7 @@ int swap_run(int root, int src, const struct journal *j, struct swap_meta *meta,
     tmpname_make(trash, SWAP_TRASH, "");
     if (prepare(root, j, meta, name, &old, err) != 0) {
         (void)rmtree_at(root, name, &second);
-    } else if (go(root, src, old, name, j, meta, trash, err) == 0) {
+    } else if (go(root, src, old, name, j, meta, last, trash, err) == 0) {
         close(old);
         return 0;
     } else if (undo(root, name, old, j, &before, &known, &second) != 0) {

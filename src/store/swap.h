@@ -24,14 +24,21 @@ struct swap_meta {
     bool denied;        /* set: some of it this user may not set, or not set back */
 };
 
+/* What else has to be done before the last of the new things is moved in, and the
+ * presence of that tells that all is there. Returns 0, or -1: the swap is undone. */
+struct swap_last {
+    int (*fn)(void *ctx, struct err *err);
+    void *ctx;
+};
+
 /* Move what `j` says from the tree below `src` (same file system) to below `root`,
  * parking what stood there. On return 0 the new content is on the disk and counts, and
  * root/trash holds the old: remove it with rmtree_at. On -1 everything is as it was; if
  * even the way back failed, the hint says so and a later swap_recover finishes it. Of
  * the root, the owner still has all rights then: its mode, and after all else its
- * modification time, are the caller's to set. */
+ * modification time, are the caller's to set. `last` may be NULL. */
 int swap_run(int root, int src, const struct journal *j, struct swap_meta *meta,
-             char trash[TMPNAME_SIZE], struct err *err);
+             const struct swap_last *last, char trash[TMPNAME_SIZE], struct err *err);
 
 /* Undo the swap that a dead run left as root/name (open and locked by the caller as
  * `old`). Returns 1 if there was something to undo, 0 if it had not begun, -1 on error;

@@ -154,6 +154,23 @@ locked() { ! flock -n -s "$1" true; }
     expect 0 backup -o "$T/c.pmmseal" "$T/srv2"
 }
 
+@test "owners seen in a user namespace are told, and a restore elsewhere warns" {
+    need_root
+    unshare -U -r true 2>/dev/null || skip "no user namespaces here"
+    pmm_volume "$T/srv" 7001 1 3.7.0
+    expect 0 unshare -U -r "$PMM_SEAL" backup --kdf interactive --passphrase-file "$T/pass" -o "$T/a.pmmseal" "$T/srv"
+    expect 0 info --json "$T/a.pmmseal"
+    [ "$(fact .uid_map)" = '0 0 1' ]
+    expect 3 restore "$T/a.pmmseal" "$T/out"
+    says other-id-map
+    diff_ -q "$T/a.pmmseal" "$T/out"
+    expect 0 unshare -U -r "$PMM_SEAL" restore --passphrase-file "$T/pass" "$T/a.pmmseal" "$T/again"
+    expect 0 backup -o "$T/b.pmmseal" "$T/srv"
+    expect 0 restore "$T/b.pmmseal" "$T/third"
+    expect 3 unshare -U -r "$PMM_SEAL" restore --passphrase-file "$T/pass" "$T/b.pmmseal" "$T/fourth"
+    says other-id-map
+}
+
 @test "files from elsewhere go along and come back" {
     pmm_volume "$T/srv" 7001 1 3.7.0
     printf 'the key\n' >"$T/key"
@@ -165,6 +182,12 @@ locked() { ! flock -n -s "$1" true; }
     ! grep -q 'the key' "$T/said.out"
     info --attached key "$T/a.pmmseal" | cmp - "$T/key"
     info --attached "$T/inspect.json" "$T/a.pmmseal" | cmp - "$T/inspect.json"
+    # A terminal gets no command from it.
+    printf 'a\033]0;title\007\nb\n' >"$T/nasty"
+    backup -q --attach "$T/nasty" -o "$T/n.pmmseal" "$T/srv"
+    info --attached nasty "$T/n.pmmseal" | cmp - "$T/nasty"
+    script -qec "$PMM_SEAL info --passphrase-file $T/pass --attached nasty $T/n.pmmseal" /dev/null </dev/null >"$T/tty"
+    grep -qF 'a\033]0;title\007' "$T/tty"
     expect 1 info --attached nothing "$T/a.pmmseal"
     expect 0 restore "$T/a.pmmseal" "$T/out"
     grep -qF "$T/key" "$T/said.out"
@@ -299,6 +322,9 @@ END
     pmm_volume "$T/new" 7001 1 3.7.0
     echo old >"$T/old/alerting"
     echo new >"$T/new/alerting"
+    mkdir -p "$T/old/nginx" "$T/new/nginx"
+    echo old >"$T/old/nginx/mounted"
+    echo new >"$T/new/nginx/mounted"
     backup -q -o "$T/a.pmmseal" "$T/new"
     backup -q -o "$T/old.pmmseal" "$T/old"
     fake_supervisorctl
@@ -308,8 +334,10 @@ END
     expect 0 unshare -m bash -c '
         set -e
         mount -t tmpfs none "$T/vol"
+        mkdir "$T/vol/nginx"
+        mount -t tmpfs none "$T/vol/nginx"
         restore -q "$T/old.pmmseal" "$T/vol"
-        for n in $(seq 1 3 91); do
+        for n in $(seq 1 3 151); do
             touch "$CTL/postgresql" "$CTL/victoriametrics" "$CTL/pmm-managed"
             rc=0
             PATH=$T/fake:$PATH traced -o /dev/null -e inject=rename,renameat,renameat2:signal=KILL:when=$n \
@@ -320,13 +348,15 @@ END
                 for name in $(ls -A "$T/new"); do
                     [ -e "$T/vol/$name" ] || { echo "call $n: the mark is there, $name is not"; exit 1; }
                 done
+                cmp "$T/vol/alerting" "$T/vol/nginx/mounted" || { echo "call $n: the mark is there, not all of one age"; exit 1; }
             elif [ -n "$(ls "$CTL")" ]; then
                 echo "call $n: started on half a volume: $(ls "$CTL")"
                 exit 1
             fi
         done
         echo "$n"
-        [ "$n" -gt 10 ] && [ "$n" -lt 90 ]
+        [ "$n" -gt 10 ] && [ "$n" -lt 150 ]
         [ "$(cat "$T/vol/alerting")" = new ]
+        [ "$(cat "$T/vol/nginx/mounted")" = new ]
         diff_ -q "$T/a.pmmseal" "$T/vol"'
 }

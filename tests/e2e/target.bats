@@ -195,6 +195,29 @@ clean() { [ -z "$(find "$T" -name '.pmm-seal-*' -o -name '.*.tmp')" ] || fail "l
     says mount-kept
 }
 
+@test "a file mounted in the target stays: same is a note, different is 3" {
+    need_mounts
+    small_tree "$T/src"
+    echo archived >"$T/src/key"
+    backup -q -o "$T/a.pmmseal" "$T/src"
+    mkdir "$T/vol"
+    echo archived >"$T/file"
+    touch "$T/vol/key"
+    export -f with_pass restore same_trees
+    export T PMM_SEAL E2E
+    expect 0 unshare -m bash -ec '
+        mount --bind "$T/file" "$T/vol/key"
+        restore "$T/a.pmmseal" "$T/vol" 2>"$T/note"
+        grep -q mount-same "$T/note"
+        same_trees "$T/src/logs" "$T/vol/logs"
+        echo newer >"$T/file"
+        rc=0; restore --replace "$T/a.pmmseal" "$T/vol" 2>"$T/warning" || rc=$?
+        [ $rc = 3 ]
+        grep -q mount-differs "$T/warning"
+        [ "$(cat "$T/vol/key")" = newer ]
+        same_trees "$T/src/logs" "$T/vol/logs"'
+}
+
 @test "certificates mounted in the target: filled if empty, same is a note, different is 3 and stays" {
     need_mounts
     small_tree "$T/src"

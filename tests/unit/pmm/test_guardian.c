@@ -39,7 +39,7 @@ static struct guardian *start(const char *after)
 {
     struct guardian *g = NULL;
     struct err err = {0};
-    assert_int_equal(guardian_start(&g, after, &err), 0);
+    assert_int_equal(guardian_start(&g, NULL, after, &err), 0);
     return g;
 }
 
@@ -180,7 +180,7 @@ static void test_unarmed_it_does_nothing(void **state)
     guardian_free(g);
     pid_t pid = fork();
     if (pid == 0) {
-        (void)guardian_start(&g, AFTER, &err);
+        (void)guardian_start(&g, NULL, AFTER, &err);
         _exit(0);
     }
     waitpid(pid, NULL, 0);
@@ -289,6 +289,67 @@ static void nothing(struct guardian *g)
     (void)g;
 }
 
+#define BEFORE "touch \"$CTLWORLD/begun\"; sleep 2; echo before >>\"$CTLWORLD/after\""
+
+static void test_the_command_before_runs_when_it_is_asked_for(void **state)
+{
+    struct guardian *g = NULL;
+    struct err err = {0};
+    (void)state;
+    assert_int_equal(guardian_start(&g, BEFORE, AFTER, &err), 0);
+    assert_int_equal(guardian_arm(g, NULL, &err), 0);
+    assert_string_equal(ctl_read(&w, "after"), "");
+    assert_int_equal(guardian_before(g, &err), 0);
+    assert_string_equal(ctl_read(&w, "after"), "before\n");
+    guardian_free(g);
+    assert_string_equal(ctl_read(&w, "after"), "before\nran\n");
+}
+
+static void test_a_command_before_that_fails_is_an_error(void **state)
+{
+    struct guardian *g = NULL;
+    struct err err = {0};
+    (void)state;
+    assert_int_equal(guardian_start(&g, "echo no such server; exit 7", AFTER, &err), 0);
+    assert_int_equal(guardian_arm(g, NULL, &err), 0);
+    assert_int_equal(guardian_before(g, &err), -1);
+    assert_int_equal(err.cls, ERR_FAIL);
+    assert_string_equal(err.text,
+                        "the command of --before failed with status 7: no such server");
+    guardian_free(g);
+    assert_true(after_ran());
+}
+
+static bool begun(void)
+{
+    return access("begun", F_OK) == 0;
+}
+
+static bool both_ran(void)
+{
+    return strcmp(ctl_read(&w, "after"), "before\nran\n") == 0;
+}
+
+static void test_after_waits_for_before_when_the_backup_is_killed(void **state)
+{
+    (void)state;
+    assert_int_equal(chdir(w.dir), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct guardian *g = NULL;
+        struct err err = {0};
+        if (guardian_start(&g, BEFORE, AFTER, &err) == 0 &&
+            guardian_arm(g, NULL, &err) == 0)
+            (void)guardian_before(g, &err);
+        _exit(1);
+    }
+    assert_true(soon(begun));
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    assert_true(soon(both_ran));
+    assert_int_equal(chdir("/"), 0);
+}
+
 static void test_signals_do_not_end_it(void **state)
 {
     static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1};
@@ -394,6 +455,9 @@ int main(int argc, char **argv)
         TEST(test_forgotten_services_stay_down_and_the_command_runs),
         TEST(test_a_killed_backup_leaves_nothing_stopped),
         TEST(test_a_backup_killed_while_it_stops_leaves_nothing_stopped),
+        TEST(test_the_command_before_runs_when_it_is_asked_for),
+        TEST(test_a_command_before_that_fails_is_an_error),
+        TEST(test_after_waits_for_before_when_the_backup_is_killed),
         TEST(test_signals_do_not_end_it),
         TEST(test_should_it_be_gone_the_main_process_does_it),
         TEST(test_a_command_that_may_have_run_is_not_run_again),

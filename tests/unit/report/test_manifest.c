@@ -107,6 +107,7 @@ static void test_what_the_volume_was_and_what_was_taken_along_come_back(void **s
                                       .victoriametrics = true,
                                       .vm_partition_index = true,
                                       .encryption_key = true};
+    in.idmap = (struct idmap){.uid = "0 1000 1, 1 100000 65536", .gid = "0 1000 1"};
     assert_int_equal(extras_env(&in.extras, "PMM_DEBUG", &err), 0);
     assert_int_equal(extras_env(&in.extras, "GF_X=a\xFF", &err), 0);
     assert_int_equal(extras_file(&in.extras, "/etc/key", "secret\n\x80", true, &err),
@@ -116,6 +117,8 @@ static void test_what_the_volume_was_and_what_was_taken_along_come_back(void **s
     assert_int_equal(manifest_parse(b.p, b.len, &m, &err), 0);
     assert_int_equal(m.state, STATE_CRASHED);
     assert_memory_equal(&m.volume, &in.volume, sizeof m.volume);
+    assert_string_equal(m.idmap.uid, in.idmap.uid);
+    assert_string_equal(m.idmap.gid, in.idmap.gid);
     assert_int_equal(m.extras.nenv, 2);
     assert_string_equal(m.extras.env[0], "PMM_DEBUG");
     assert_string_equal(m.extras.env[1], "GF_X=a\xFF");

@@ -48,7 +48,7 @@ static void commits(struct world *w, struct place *p)
 {
     struct err err = {0};
     struct notice_sink sink = world_sink(w);
-    if (place_commit(p, NULL, &sink, &err) != 0)
+    if (place_commit(p, NULL, NULL, &sink, &err) != 0)
         fail_msg("%s", err.text);
 }
 
@@ -56,7 +56,7 @@ static void fails(struct world *w, struct place *p, enum err_class cls)
 {
     struct err err = {0};
     struct notice_sink sink = world_sink(w);
-    assert_int_equal(place_commit(p, NULL, &sink, &err), -1);
+    assert_int_equal(place_commit(p, NULL, NULL, &sink, &err), -1);
     if (err.cls != cls)
         fail_msg("%d: %s", err.cls, err.text);
 }
@@ -306,7 +306,7 @@ static void on_mount_point(struct world *w)
     CHECK(fchmod(fd, 0551) == 0 && fchown(fd, 12, 13) == 0);
     const struct timespec t[2] = {{.tv_sec = 7000}, {.tv_sec = 7000, .tv_nsec = 9}};
     CHECK(futimens(fd, t) == 0);
-    CHECK(place_commit(p, NULL, &sink, &err) == 0);
+    CHECK(place_commit(p, NULL, NULL, &sink, &err) == 0);
     place_free(p);
     holds("m", "new sub ");
     holds("m/sub", "deep ");
@@ -365,7 +365,7 @@ static void parent_not_ours(struct world *w)
     CHECK(fd >= 0 && mkdirat(fd, "ro", 0700) == 0);
     put_at(fd, "ro/g", "new");
     CHECK(fchmodat(fd, "ro", 0511, 0) == 0 && fchmod(fd, 0555) == 0);
-    if (place_commit(p, NULL, &sink, &err) != 0)
+    if (place_commit(p, NULL, NULL, &sink, &err) != 0)
         fprintf(stderr, "%s\n", err.text);
     CHECK(err.cls == ERR_NONE);
     place_free(p);

@@ -280,7 +280,7 @@ static void test_a_move_that_fails_undoes_all(void **state)
         } else { /* an old one is not there */
             shift("t/r", "kept");
         }
-        assert_int_equal(swap_run(root, src, &j, &meta, trash, &err), -1);
+        assert_int_equal(swap_run(root, src, &j, &meta, NULL, trash, &err), -1);
         assert_int_equal(err.cls, ERR_FAIL);
         assert_string_equal(err.hint, "");
         if (bad == 2)
@@ -311,7 +311,7 @@ static void test_a_swap_brings_all_and_parks_all(void **state)
     int root = open("t", O_RDONLY | O_DIRECTORY),
         src = open(SRC, O_RDONLY | O_DIRECTORY);
     meta.from = src;
-    if (swap_run(root, src, &j, &meta, trash, &err) != 0)
+    if (swap_run(root, src, &j, &meta, NULL, trash, &err) != 0)
         fail_msg("%s", err.text);
     is("t/a", NULL);
     is("t/b", "new b");

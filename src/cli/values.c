@@ -1,5 +1,6 @@
 #include "cli/values.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -243,6 +244,9 @@ int values_fd(struct options *o, const char *name, const char *arg, struct err *
     if (number(arg, strlen(arg), 0, INT_MAX, &v) != 0)
         return bad(name, arg, "the number of a file descriptor", err);
     p->fd = (int)v;
+    /* No child is to find what is in it. Whether it is open is found when it is read.
+     */
+    (void)fcntl(p->fd, F_SETFD, FD_CLOEXEC);
     return 0;
 }
 

@@ -7,7 +7,7 @@
 #include "job/unpack.h"
 #include "pmm/excludes.h"
 #include "pmm/volume.h"
-#include "store/place.h"
+#include "store/content.h"
 
 struct diff {
     struct compare *compare;
@@ -60,7 +60,7 @@ int diff_run(const struct job *job, const struct diff_opts *opts, uint64_t *coun
 
     if (opened_open(&o, opts->archive, false, err) != 0)
         goto out;
-    dir = place_source(opts->directory, err);
+    dir = content_open(opts->directory, err);
     if (dir < 0 || opened_unlock(&o, job, err) != 0 || opened_index(&o, err) != 0 ||
         (!opts->no_defaults && take_defaults(dir, &c.defaults, err) != 0) ||
         compare_open(&d.compare, dir, &c, opts->fn, opts->fn_ctx, err) != 0)

@@ -8,6 +8,7 @@
 
 #include "pmm/live.h"
 #include "pmm/volume.h"
+#include "util/path.h"
 
 /* Where an image of PMM says which version it is. */
 #define IMAGE_VERSION "/usr/share/percona-dashboards/VERSION"
@@ -74,27 +75,45 @@ int fit_stopped(int fd, const char *path, struct err *err)
                          "inside it say --stop-services");
 }
 
-int fit_outside(const char *target, const char *archive, struct err *err)
+int fit_outside(const char *target, const char *path, const char *archive,
+                struct err *err)
 {
     char *real = strcmp(archive, "-") == 0 ? NULL : realpath(archive, NULL);
-    size_t n = strlen(target);
-    bool inside = real != NULL && strncmp(real, target, n) == 0 && real[n] == '/';
+    char *goes = NULL;
+    if (real == NULL)
+        return 0;
+    if (asprintf(&goes, "%s%s%s", target, path != NULL ? "/" : "",
+                 path != NULL ? path : "") < 0) {
+        free(real);
+        return err_nomem(err);
+    }
+    bool inside = path_below(real, goes);
+    free(goes);
     free(real);
     if (!inside)
         return 0;
-    err_set(err, ERR_REFUSED,
-            "the archive lies in the target, whose content is to go: %s", archive);
+    err_set(err, ERR_REFUSED, "the archive lies in what is to be replaced: %s",
+            archive);
     return err_hint(err, "move it out of there first");
+}
+
+/* Whether one of them lies in the other, or is it. */
+static bool touches(const char *path, const char *store)
+{
+    return path_below(path, store) || path_below(store, path);
 }
 
 bool fit_stores(const char *const *paths, size_t n)
 {
-    static const char *const stores[] = {"postgres", "victoriametrics", "clickhouse",
+    static const char *const stores[] = {"victoriametrics", "clickhouse",
                                          "prometheus/data"};
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        if (strncmp(paths[i], "postgres", strlen("postgres")) == 0)
+            return true;
         for (size_t k = 0; k < sizeof stores / sizeof *stores; k++)
-            if (strncmp(paths[i], stores[k], strlen(stores[k])) == 0)
+            if (touches(paths[i], stores[k]))
                 return true;
+    }
     return false;
 }
 

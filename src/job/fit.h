@@ -28,11 +28,14 @@ void fit_owners(const struct idmap *archive, const struct notice_sink *notices);
  * -1 for fd: there is none. */
 int fit_stopped(int fd, const char *path, struct err *err);
 
-/* ERR_REFUSED if the archive lies in the target that it is to replace, and would be
- * removed with it. `target` is resolved; "-" for archive: it does not. */
-int fit_outside(const char *target, const char *archive, struct err *err);
+/* ERR_REFUSED if the archive lies in the target that it is to replace, or with `path`
+ * in that part of it, and would be removed with it. `target` is resolved; "-" for
+ * archive: it does not. */
+int fit_outside(const char *target, const char *path, const char *archive,
+                struct err *err);
 
-/* Whether any of `paths` (util/path.h, relative to the volume) lies in a store. */
+/* Whether any of `paths` (util/path.h, relative to the volume) lies in a store or holds
+ * one. */
 bool fit_stores(const char *const *paths, size_t n);
 
 /* After ERR_REFUSED for a target with content: if that is a PMM volume, add what may be

@@ -11,8 +11,10 @@
 #include "archive/compare.h"
 #include "archive/walk.h"
 #include "job/fit.h"
+#include "store/content.h"
 #include "util/buf.h"
 #include "util/io.h"
+#include "util/path.h"
 
 #define OPEN_ANY (O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC)
 #define BLOCK    65536u
@@ -21,7 +23,7 @@
 struct copy {
     char *name;
     struct place *place;
-    bool done; /* it is in its place */
+    bool begun; /* its content is in its place, and can be put back */
 };
 
 struct nested {
@@ -90,16 +92,18 @@ static int walk(int fd, struct sink *s, struct err *err)
 /* ---- is it the same? ---- */
 
 struct differences {
+    bool strict; /* owners, and the root itself, count */
     size_t n;
     struct buf named; /* the first ones */
 };
 
-/* A compare_fn. Times and owners do not make another certificate. */
+/* A compare_fn. Times do not make another certificate, nor do owners where nothing is
+ * to be replaced. A file system's lost+found is no content. */
 static void differs(void *ctx, const char *path, const char *what)
 {
     struct differences *d = ctx;
-    if (strcmp(what, "mtime") == 0 || strcmp(what, "owner") == 0 ||
-        strcmp(path, ".") == 0)
+    if (strcmp(what, "mtime") == 0 || path_below(path, "lost+found") ||
+        (!d->strict && (strcmp(what, "owner") == 0 || strcmp(path, ".") == 0)))
         return;
     if (d->n++ < NAMED)
         (void)buf_printf(&d->named, "%s%s (%s)", d->n > 1 ? ", " : "", path, what);
@@ -108,7 +112,7 @@ static void differs(void *ctx, const char *path, const char *what)
 static int compare(int staged, int mounted, struct sink *s, struct differences *d,
                    struct err *err)
 {
-    static const struct compare_opts opts = {.ignore_owner = true};
+    const struct compare_opts opts = {.ignore_owner = !d->strict};
     if (compare_open(&s->compare, mounted, &opts, differs, d, err) != 0)
         return -1;
     int rc = walk(staged, s, err);
@@ -144,13 +148,26 @@ static int copy_into(struct place *to, int staged, struct sink *s,
 static int not_restored(const char *name, const struct err *why, const struct job *job,
                         struct err *err)
 {
-    if (why->cls == ERR_SIGNAL || fit_stores(&name, 1)) {
-        *err = *why;
-        return -1;
+    if (why->cls == ERR_SIGNAL)
+        return *err = *why, -1;
+    if (why->state_told || fit_stores(&name, 1)) {
+        err_set(err, why->cls, "%s, which is mounted in the target: %s", name,
+                why->text);
+        err->state_told = why->state_told;
+        return why->hint[0] != '\0' ? err_hint(err, "%s", why->hint) : -1;
     }
     notice(report_sink(job->report), NOTICE_WARNING, "mount-not-restored", name,
            "something is mounted here, and its content is as it was: %s", why->text);
     return 0;
+}
+
+/* A store that the archive does not have is one of another server. */
+static void kept(const char *name, const struct job *job)
+{
+    bool store = fit_stores(&name, 1);
+    notice(report_sink(job->report), store ? NOTICE_WARNING : NOTICE_NOTE, "mount-kept",
+           name, "something is mounted here, of which the archive has nothing%s",
+           store ? "; what it holds does not belong to what was restored" : "");
 }
 
 static int prepare_copy(struct nested *n, struct place *p, const char *name, int staged,
@@ -184,18 +201,17 @@ static int prepare_one(struct nested *n, struct place *p, const char *name, int 
                        const struct job *job, struct err *err)
 {
     const struct notice_sink *sink = report_sink(job->report);
-    struct differences d = {0};
+    struct differences d = {.strict = replace || fit_stores(&name, 1)};
     struct sink *s = calloc(1, sizeof *s);
     int rc = -1;
     if (s == NULL)
         return err_nomem(err);
     /* An empty directory in the archive may be one whose content was left out: it is
      * no reason to empty anything. */
-    int nothing = place_is_empty(staged, err);
-    int empty = nothing < 0 ? -1 : place_is_empty(mounted, err);
+    int nothing = content_is_empty(staged, err);
+    int empty = nothing < 0 ? -1 : content_is_empty(mounted, err);
     if (nothing == 1 && empty == 0) {
-        notice(sink, NOTICE_NOTE, "mount-kept", name,
-               "something is mounted here, of which the archive has nothing");
+        kept(name, job);
         rc = 0;
         goto done;
     }
@@ -265,6 +281,29 @@ static bool is_type(int fd, mode_t type)
     return fd >= 0 && fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == type;
 }
 
+/* A file or a directory; nothing else is opened, for a device may act on it. -1 with
+ * errno. */
+static int open_plain(int dirfd, const char *name)
+{
+    struct stat st;
+    if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return -1;
+    if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
+        return openat(dirfd, name, OPEN_ANY);
+    errno = EINVAL;
+    return -1;
+}
+
+/* The archive has nothing of the name. */
+static int prepare_nothing(const char *name, int mounted, const struct job *job,
+                           struct err *err)
+{
+    int empty = is_type(mounted, S_IFDIR) ? content_is_empty(mounted, err) : 0;
+    if (empty == 0)
+        kept(name, job);
+    return empty < 0 ? -1 : 0;
+}
+
 static int prepare(struct nested *n, struct place *p, const char *name, bool replace,
                    const struct extract_opts *opts, const struct job *job,
                    struct err *err)
@@ -272,15 +311,13 @@ static int prepare(struct nested *n, struct place *p, const char *name, bool rep
     int staging = place_staging(p, err);
     if (staging < 0)
         return -1;
-    int staged = openat(staging, name, OPEN_ANY);
-    if (staged < 0 && errno == ENOENT) {
-        notice(report_sink(job->report), NOTICE_NOTE, "mount-kept", name,
-               "something is mounted here, of which the archive has nothing");
-        return 0;
-    }
-    int mounted = staged < 0 ? -1 : openat(place_fd(p), name, OPEN_ANY);
+    int staged = open_plain(staging, name);
+    bool nothing = staged < 0 && errno == ENOENT;
+    int mounted = open_plain(place_fd(p), name);
     int rc = 0;
-    if (is_type(staged, S_IFREG) && is_type(mounted, S_IFREG)) {
+    if (nothing) {
+        rc = prepare_nothing(name, mounted, job, err);
+    } else if (is_type(staged, S_IFREG) && is_type(mounted, S_IFREG)) {
         rc = prepare_file(name, staged, mounted, job, err);
     } else if (is_type(staged, S_IFDIR) && is_type(mounted, S_IFDIR)) {
         rc = prepare_one(n, p, name, staged, mounted, replace, opts, job, err);
@@ -321,34 +358,37 @@ int nested_prepare(struct nested **out, struct place *p, bool replace,
     return 0;
 }
 
-int nested_commit(struct nested *n, const struct job *job, struct err *err)
+int nested_begin(struct nested *n, const struct job *job, struct err *err)
 {
     for (size_t i = 0; i < n->n; i++) {
         struct err why = {0};
         struct copy *c = &n->copies[i];
         if (c->place == NULL)
             continue;
-        c->done =
-            place_commit(c->place, NULL, NULL, report_sink(job->report), &why) == 0;
-        if (!c->done && not_restored(c->name, &why, job, err) != 0)
+        c->begun = place_begin(c->place, report_sink(job->report), &why) == 0;
+        if (!c->begun && not_restored(c->name, &why, job, err) != 0)
             return -1;
     }
     return 0;
 }
 
-void nested_tell(const struct nested *n, struct err *err)
+void nested_end(struct nested *n, const struct job *job)
 {
-    struct buf names = {0};
     for (size_t i = 0; i < n->n; i++)
-        if (n->copies[i].done)
-            (void)buf_printf(&names, "%s%s", names.len > 0 ? ", " : "",
-                             n->copies[i].name);
-    if (names.len > 0 && !err->state_told)
-        err_state(err,
-                  "the target is as it was, but what is mounted in it already has the "
-                  "content of the archive: %.*s; run the restore again",
-                  (int)names.len, (const char *)names.p);
-    buf_free(&names);
+        if (n->copies[i].begun)
+            place_end(n->copies[i].place, report_sink(job->report));
+}
+
+void nested_undo(struct nested *n, struct err *err)
+{
+    for (size_t i = n->n; i-- > 0;) {
+        struct err why = {0};
+        struct copy *c = &n->copies[i];
+        if (c->begun && place_undo(c->place, &why) != 0 && !err->state_told)
+            err_state(err, "%s, which is mounted in the target, is not as it was: %s",
+                      c->name, why.hint);
+        c->begun = false;
+    }
 }
 
 void nested_free(struct nested *n)

@@ -32,12 +32,15 @@ int nested_prepare(struct nested **n, struct place *p, bool replace,
                    struct err *err);
 
 /* Put the copies in their places. What fails is a warning mount-not-restored; for what
- * holds a store, -1. */
-int nested_commit(struct nested *n, const struct job *job, struct err *err);
+ * holds a store, -1: nested_undo. */
+int nested_begin(struct nested *n, const struct job *job, struct err *err);
 
-/* To be called when the restore fails after nested_commit: the error says which mounts
- * have the content of the archive nevertheless. */
-void nested_tell(const struct nested *n, struct err *err);
+/* The target is new, so this counts. */
+void nested_end(struct nested *n, const struct job *job);
+
+/* The target is as it was: the mounts are as they were, or *err, which tells why, says
+ * that they are not. */
+void nested_undo(struct nested *n, struct err *err);
 
 /* Staging directories that were not committed are removed. */
 void nested_free(struct nested *n);

@@ -1,7 +1,9 @@
 #include "job/restore.h"
 
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "job/fit.h"
 #include "job/nested.h"
@@ -11,6 +13,7 @@
 #include "job/unpack.h"
 #include "pmm/repair.h"
 #include "pmm/volume.h"
+#include "store/content.h"
 #include "store/place.h"
 
 /* Inodes and bytes beyond the content: the staging directory and the list for the
@@ -90,11 +93,22 @@ static int open_target(struct restore *r, struct err *err)
         return -1;
     }
     if (o->replace && r->everything &&
-        fit_outside(place_path(r->place), o->archive, err) != 0)
+        fit_outside(place_path(r->place), NULL, o->archive, err) != 0)
         return -1;
     if (o->pause.services)
         return pause_check(&r->pause, &o->pause, r->job, err);
     return r->everything ? fit_stopped(place_fd(r->place), o->target, err) : 0;
+}
+
+/* The PATHs, now that they are those of the archive. */
+static int check_paths(const struct restore *r, struct err *err)
+{
+    size_t n;
+    const char *const *paths = select_paths(r->select, &n);
+    for (size_t i = 0; i < n && r->opts->replace; i++)
+        if (fit_outside(place_path(r->place), paths[i], r->opts->archive, err) != 0)
+            return -1;
+    return place_check_paths(r->place, paths, n, err);
 }
 
 static int open_archive(struct restore *r, struct err *err)
@@ -105,12 +119,39 @@ static int open_archive(struct restore *r, struct err *err)
         return -1;
     if (o->index == NULL || r->opts->npaths == 0)
         return 0;
-    if (select_bind(r->select, o->manifest.source, err) != 0 ||
-        partial_plan(&r->parts, o, r->select, err) != 0)
+    return select_bind(r->select, o->manifest.source, err) != 0
+               ? -1
+               : partial_plan(&r->parts, o, r->select, err);
+}
+
+/* To open the target is to put back what a restore that was killed in its moves has
+ * left: not under a server that was started on it meanwhile, and not for an archive
+ * that does not open. */
+static int check_half_done(struct restore *r, struct err *err)
+{
+    int fd = open(r->opts->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = fit_stopped(fd, r->opts->target, err);
+    if (fd >= 0)
+        close(fd);
+    if (rc == 0)
+        return open_archive(r, err);
+    if (err->cls == ERR_REFUSED) {
+        err->hint[0] = '\0';
+        err_hint(err,
+                 "stop it first: an earlier restore to it was stopped half-way, and "
+                 "this one puts back what stood there before");
+    }
+    return -1;
+}
+
+static int open_both(struct restore *r, struct err *err)
+{
+    bool half = !r->opts->dry_run && content_half_done(r->opts->target);
+    if (half && check_half_done(r, err) != 0)
         return -1;
-    size_t n;
-    const char *const *paths = select_paths(r->select, &n);
-    return r->place == NULL ? 0 : place_check_paths(r->place, paths, n, err);
+    if (open_target(r, err) != 0 || (!half && open_archive(r, err) != 0))
+        return -1;
+    return r->place != NULL && r->parts != NULL ? check_paths(r, err) : 0;
 }
 
 /* What will be written, or NULL for a stream: its totals come at its end. */
@@ -205,20 +246,22 @@ static int fit_out(struct restore *r, struct err *err)
     return nested_prepare(&r->nested, r->place, r->opts->replace, &r->how, r->job, err);
 }
 
-static int commit_mounts(void *ctx, struct err *err)
+static int begin_mounts(void *ctx, struct err *err)
 {
     struct restore *r = ctx;
-    return nested_commit(r->nested, r->job, err);
+    return nested_begin(r->nested, r->job, err);
 }
 
 static int commit(struct restore *r, struct err *err)
 {
     const struct notice_sink *sink = report_sink(r->job->report);
-    const struct swap_last mounts = {.fn = commit_mounts, .ctx = r};
+    const struct swap_last mounts = {.fn = begin_mounts, .ctx = r};
     if (r->everything) {
         int rc = place_commit(r->place, LAST, &mounts, sink, err);
-        if (rc != 0)
-            nested_tell(r->nested, err);
+        if (rc == 0)
+            nested_end(r->nested, r->job);
+        else
+            nested_undo(r->nested, err);
         return rc;
     }
     size_t n;
@@ -301,7 +344,7 @@ static int run(struct restore *r, struct err *err)
 
     if (opened_open(&r->o, r->opts->archive, false, err) != 0 ||
         select_new(&r->select, r->opts->paths, r->opts->npaths, err) != 0 ||
-        open_target(r, err) != 0 || open_archive(r, err) != 0)
+        open_both(r, err) != 0)
         return -1;
     if (r->opts->dry_run) {
         if (unpack(r, &nowhere, err) != 0)

@@ -6,7 +6,7 @@
 
 #include "pmm/excludes.h"
 #include "pmm/volume.h"
-#include "store/place.h"
+#include "store/content.h"
 
 void source_facts(const struct volume_facts *v, struct report *report)
 {
@@ -25,7 +25,7 @@ void source_facts(const struct volume_facts *v, struct report *report)
 
 static int check_empty(const struct source *s, struct err *err)
 {
-    int empty = place_is_empty(s->fd, err);
+    int empty = content_is_empty(s->fd, err);
     if (empty <= 0)
         return empty;
     err_set(err, ERR_REFUSED, "SOURCE is empty: %s", s->path);
@@ -38,7 +38,7 @@ int source_open(struct source *s, const char *path, bool defaults,
                 const struct job *job, struct err *err)
 {
     *s = (struct source){.fd = -1};
-    s->fd = place_source(path, err);
+    s->fd = content_open(path, err);
     if (s->fd < 0)
         return -1;
     s->path = realpath(path, NULL);

@@ -250,21 +250,63 @@ int volume_version_cmp(const char *a, const char *b)
     return 0;
 }
 
-/* A store behind a symlink is neither looked at nor stored. */
-static int warn_elsewhere(struct look *l, const struct notice_sink *notices)
+static void warn_symlink(struct look *l, const char *path,
+                         const struct notice_sink *notices)
 {
-    static const char *const names[] = {
-        "victoriametrics", "victoriametrics/data", "clickhouse", "postgres",
-        "postgres11",      "postgres14",           "postgres18", "grafana",
-        "prometheus"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        struct stat st;
-        if (stat_of(l, names[i], &st) && S_ISLNK(st.st_mode))
-            notice(
-                notices, NOTICE_WARNING, "store-elsewhere", names[i],
-                "it is a symlink: what it leads to is not in the backup, and was not "
-                "looked at");
+    struct stat st;
+    if (stat_of(l, path, &st) && S_ISLNK(st.st_mode))
+        notice(notices, NOTICE_WARNING, "store-elsewhere", path,
+               "it is a symlink: what it leads to is not in the backup, and was not "
+               "looked at");
+}
+
+/* PostgreSQL keeps a tablespace as a symlink in pg_tblspc. */
+static void warn_cluster(struct look *l, const char *pgdir,
+                         const struct notice_sink *notices)
+{
+    static const char *const parts[] = {"base", "pg_wal", "pg_tblspc"};
+    char path[VOLUME_TEXT + 300];
+    char **names = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        snprintf(path, sizeof path, "%s/%s", pgdir, parts[i]);
+        warn_symlink(l, path, notices);
     }
+    int there = l->failed ? 0 : peek_dir(l->rootfd, path, &names, &n);
+    if (there < 0)
+        look_failed(l, path);
+    if (there <= 0)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        snprintf(path, sizeof path, "%s/pg_tblspc/%.255s", pgdir, names[i]);
+        warn_symlink(l, path, notices);
+    }
+    dirlist_free(names, n);
+}
+
+/* A store behind a symlink is neither looked at nor stored. */
+static int warn_elsewhere(struct look *l, const struct volume_facts *v,
+                          const struct notice_sink *notices)
+{
+    static const char *const names[] = {"victoriametrics",
+                                        "victoriametrics/data",
+                                        "clickhouse",
+                                        "postgres",
+                                        "postgres11",
+                                        "postgres14",
+                                        "postgres18",
+                                        "grafana",
+                                        "prometheus",
+                                        "prometheus/data",
+                                        "clickhouse/data",
+                                        "clickhouse/metadata",
+                                        "clickhouse/store",
+                                        "victoriametrics/data/data",
+                                        "victoriametrics/data/indexdb"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        warn_symlink(l, names[i], notices);
+    if (v->pgdir[0] != '\0')
+        warn_cluster(l, v->pgdir, notices);
     return l->failed ? -1 : 0;
 }
 
@@ -279,7 +321,7 @@ int volume_complete(int rootfd, const struct volume_facts *v, bool key_added,
     bool unfinished = stat_of(&l, marker, &st);
     if (l.failed)
         return -1;
-    if (warn_elsewhere(&l, notices) != 0)
+    if (warn_elsewhere(&l, v, notices) != 0)
         return -1;
     if (volume_major(v) >= 3 && !v->encryption_key && !key_added)
         notice(

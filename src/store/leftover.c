@@ -20,29 +20,29 @@ struct tidy {
     int dir;
     const char *path;
     bool strict;
+    enum leftover_inner inner;
     bool changed;
     struct stat self; /* of the directory, as it is to be when all is done */
     const struct notice_sink *notices;
 };
 
-/* A swap that began to move things, and whose directory is the work of this user, root,
- * or the owner of the directory it is in: anybody may make such a name. */
+/* A swap that began to move things and has not moved all, and whose directory is the
+ * work of this user, root, or the owner of the directory it is in: anybody may make
+ * such a name. */
 static bool half_done(int dirfd, const char *name)
 {
     struct stat dir, st;
-    struct journal j = {0};
-    struct err err = {0};
-    bool whole = false;
+    bool inner;
+    enum swap_state state = SWAP_NONE;
     int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return false;
     if (fstat(dirfd, &dir) == 0 && fstat(fd, &st) == 0 && (st.st_mode & 077) == 0 &&
-        (st.st_uid == geteuid() || st.st_uid == 0 || st.st_uid == dir.st_uid) &&
-        journal_read(fd, &j, &whole, &err) != 0)
-        whole = true; /* a journal that cannot be read: better refuse */
-    journal_free(&j);
+        (st.st_uid == geteuid() || st.st_uid == 0 || st.st_uid == dir.st_uid))
+        state = swap_look(fd, &inner);
     close(fd);
-    return whole;
+    /* A journal that cannot be read: better refuse. */
+    return state == SWAP_HALF || state == SWAP_BAD;
 }
 
 int leftover_half_swapped(int dirfd)
@@ -91,11 +91,45 @@ static int refuse(const struct tidy *t, const char *name, struct err *err)
     return err_hint(err, "run the restore as that user, or as root");
 }
 
-static int undo_swap(struct tidy *t, const char *name, struct err *err)
+static int refuse_inner(const struct tidy *t, struct err *err)
+{
+    err_set(err, ERR_REFUSED,
+            "a restore to the directory in which this one is mounted was stopped: %s",
+            t->path);
+    return err_hint(err,
+                    "run a restore to that directory again: it puts both in order");
+}
+
+/* Undo the swap, or end it. *undone: there was something to undo. */
+static int settle(struct tidy *t, const char *name, int fd, bool *undone,
+                  struct err *err)
+{
+    struct stat before;
+    bool inner, known = false;
+    enum swap_state state = swap_look(fd, &inner);
+    *undone = false;
+    if (inner && t->inner == LEFTOVER_REFUSE)
+        return refuse_inner(t, err);
+    if (state == SWAP_WHOLE && (!inner || t->inner == LEFTOVER_FINISH)) {
+        if (swap_finish(t->dir, name, err) != 0)
+            return -1;
+        notice(
+            t->notices, NOTICE_NOTE, "swap-finished", t->path,
+            "an earlier restore had put everything in its place when it was stopped: "
+            "that is what counts");
+        return 0;
+    }
+    int r = swap_recover(t->dir, name, fd, &before, &known, err);
+    if (known)
+        t->self = before;
+    *undone = r == 1;
+    return r < 0 ? -1 : 0;
+}
+
+static int settle_swap(struct tidy *t, const char *name, struct err *err)
 {
     struct err why = {0};
-    struct stat before;
-    bool known;
+    bool undone;
     int fd = take(t->dir, name);
     if (fd < 0 && (errno == EWOULDBLOCK || errno == ENOENT || !t->strict))
         return 0;
@@ -104,26 +138,27 @@ static int undo_swap(struct tidy *t, const char *name, struct err *err)
                        name);
     if (fd < 0)
         return refuse(t, name, err);
-    int r = -1;
+    int r = 0;
     if (!trusted(t, fd)) {
         r = t->strict ? refuse(t, name, err) : 0;
-    } else if ((r = swap_recover(t->dir, name, fd, &before, &known, &why)) < 0) {
+    } else if (settle(t, name, fd, &undone, &why) != 0 && why.cls == ERR_REFUSED) {
+        *err = why;
+        r = -1;
+    } else if (why.cls != ERR_NONE) {
         err_set(err, why.cls, "cannot undo a half-done swap: %s/%s: %s", t->path, name,
                 why.text);
-        err_hint(err,
-                 "what stood there is kept in that directory; look at both, and move "
+        r = err_hint(
+            err, "what stood there is kept in that directory; look at both, and move "
                  "it back by hand");
     } else {
         t->changed = true;
-        if (known)
-            t->self = before;
-        if (r == 1)
+        if (undone)
             notice(
                 t->notices, NOTICE_NOTE, "swap-undone", t->path,
                 "an earlier restore stopped half-way; what stood there before is back");
     }
     close(fd);
-    return r < 0 ? -1 : 0;
+    return r;
 }
 
 static void remove_stale(struct tidy *t, const char *name)
@@ -144,10 +179,14 @@ static void remove_stale(struct tidy *t, const char *name)
     close(fd);
 }
 
-int leftover_tidy(int dirfd, const char *path, bool strict,
+int leftover_tidy(int dirfd, const char *path, bool strict, enum leftover_inner inner,
                   const struct notice_sink *notices, struct err *err)
 {
-    struct tidy t = {.dir = dirfd, .path = path, .strict = strict, .notices = notices};
+    struct tidy t = {.dir = dirfd,
+                     .path = path,
+                     .strict = strict,
+                     .inner = inner,
+                     .notices = notices};
     char **names;
     size_t n;
     if (fstat(dirfd, &t.self) != 0 || dirlist_read(dirfd, &names, &n) != 0)
@@ -155,7 +194,7 @@ int leftover_tidy(int dirfd, const char *path, bool strict,
     int r = 0;
     for (size_t i = 0; i < n && r == 0; i++)
         if (tmpname_is(names[i], SWAP_OLD))
-            r = undo_swap(&t, names[i], err);
+            r = settle_swap(&t, names[i], err);
     for (size_t i = 0; i < n && r == 0; i++)
         if (tmpname_is(names[i], LEFTOVER_STAGING) || tmpname_is(names[i], SWAP_TRASH))
             remove_stale(&t, names[i]);

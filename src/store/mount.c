@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 bool mount_is_root(int fd)
 {
@@ -19,6 +20,15 @@ bool mount_is_root(int fd)
     if (fstat(fd, &st) != 0 || fstatat(fd, "..", &up, 0) != 0)
         return true;
     return st.st_dev != up.st_dev || st.st_ino == up.st_ino;
+}
+
+int mount_require(int fd, const char *path, struct err *err)
+{
+    if (mount_is_root(fd))
+        return 0;
+    err_set(err, ERR_REFUSED, "nothing is mounted on the directory: %s", path);
+    return err_hint(err, "mount the disk for the archives; --require-mount wants the "
+                         "directory itself to be a mount point");
 }
 
 /* Undo the kernel's \ooo in place, which stands for blank, tab, newline and backslash.
@@ -38,52 +48,62 @@ static void unescape(char *s)
     *out = '\0';
 }
 
-/* The mount point in a line of mountinfo (proc(5)): its fifth field. NULL if there is
- * none. */
-static char *field(char *line)
+/* A line of mountinfo (proc(5)). */
+struct mount {
+    const char *device; /* "major:minor" */
+    const char *root;   /* what of its file system is mounted */
+    const char *at;
+};
+
+/* Take a line apart, in place. False if it is none. */
+static bool parse(char *line, struct mount *m)
 {
-    for (int i = 0; i < 4; i++) {
-        line = strchr(line, ' ');
-        if (line == NULL)
-            return NULL;
-        line++;
+    char *field[5];
+    for (int i = 0; i < 5; i++) {
+        char *end = strchr(line, ' ');
+        if (end == NULL)
+            return false;
+        *end = '\0';
+        field[i] = line;
+        line = end + 1;
     }
-    char *end = strchr(line, ' ');
-    if (end == NULL)
-        return NULL;
-    *end = '\0';
-    unescape(line);
-    return line;
+    unescape(field[3]);
+    unescape(field[4]);
+    *m = (struct mount){.device = field[2], .root = field[3], .at = field[4]};
+    return true;
 }
 
-/* Told each mount point below `path`: the rest of its path, "" for path itself, and all
- * of it. Returns 0, or -1 to end. */
-typedef int mount_fn(void *ctx, const char *below, const char *at, struct err *err);
+/* Told each mount, in the kernel's order. Returns 0, or -1 to end. */
+typedef int mount_fn(void *ctx, const struct mount *m, struct err *err);
 
-static int each(const char *path, mount_fn *fn, void *ctx, struct err *err)
+static int each(mount_fn *fn, void *ctx, struct err *err)
 {
     FILE *f = fopen("/proc/self/mountinfo", "re");
     if (f == NULL)
         return err_sys(err, ERR_FAIL,
                        "cannot tell what is mounted: /proc/self/mountinfo");
-    size_t n = strcmp(path, "/") == 0 ? 0 : strlen(path);
     char *line = NULL;
     size_t cap = 0;
     int r = 0;
-    while (r == 0 && getline(&line, &cap, f) > 0) {
-        const char *at = field(line);
-        if (at == NULL || strncmp(at, path, n) != 0)
-            continue;
-        if (at[n] == '\0' || (at[n] == '/' && at[n + 1] == '\0'))
-            r = fn(ctx, "", at, err);
-        else if (at[n] == '/')
-            r = fn(ctx, at + n + 1, at, err);
-    }
+    struct mount m;
+    while (r == 0 && getline(&line, &cap, f) > 0)
+        if (parse(line, &m))
+            r = fn(ctx, &m, err);
     if (r == 0 && ferror(f))
         r = err_sys(err, ERR_FAIL, "cannot tell what is mounted: /proc/self/mountinfo");
     free(line);
     fclose(f);
     return r;
+}
+
+/* What of `path` lies below the directory `dir`: "" for dir itself; NULL: it is
+ * elsewhere. Both absolute. */
+static const char *rest(const char *path, const char *dir)
+{
+    size_t n = strcmp(dir, "/") == 0 ? 0 : strlen(dir);
+    if (strncmp(path, dir, n) != 0 || (path[n] != '\0' && path[n] != '/'))
+        return NULL;
+    return path[n] == '/' ? path + n + 1 : path + n;
 }
 
 static int refuse(const char *at, struct err *err)
@@ -93,31 +113,85 @@ static int refuse(const char *at, struct err *err)
     return err_hint(err, "unmount it first, or restore to another directory");
 }
 
+struct barred {
+    const char *path;
+    bool itself;
+};
+
 /* A mount_fn. */
-static int refuse_below(void *ctx, const char *below, const char *at, struct err *err)
+static int refuse_below(void *ctx, const struct mount *m, struct err *err)
 {
-    const bool *itself = ctx;
-    return below[0] != '\0' || *itself ? refuse(at, err) : 0;
+    const struct barred *b = ctx;
+    const char *below = rest(m->at, b->path);
+    return below != NULL && (below[0] != '\0' || b->itself) ? refuse(m->at, err) : 0;
 }
 
 int mount_refuse(const char *path, bool itself, struct err *err)
 {
-    return each(path, refuse_below, &itself, err);
+    struct barred b = {.path = path, .itself = itself};
+    return each(refuse_below, &b, err);
 }
 
 struct names {
+    int fd;           /* the directory in question, and ... */
+    const char *path; /* ... its path */
+    char *device;     /* of the file system it is on */
+    char *inside;     /* its path in that */
     char **v;
     size_t n;
 };
 
-/* A mount_fn. */
-static int add_name(void *ctx, const char *below, const char *at, struct err *err)
+/* A mount_fn: of the mounts on the way to the directory, the last one is the one it is
+ * on. */
+static int find_own(void *ctx, const struct mount *m, struct err *err)
 {
     struct names *names = ctx;
-    if (below[0] == '\0' || mount_has(names->v, below)) /* mounted over */
+    const char *below = rest(names->path, m->at);
+    if (below == NULL)
+        return 0;
+    free(names->device);
+    free(names->inside);
+    names->inside = NULL;
+    names->device = strdup(m->device);
+    const char *root = strcmp(m->root, "/") == 0 ? "" : m->root;
+    if (names->device == NULL || asprintf(&names->inside, "%s%s%s", root,
+                                          below[0] != '\0' ? "/" : "", below) < 0)
+        return err_nomem(err);
+    return 0;
+}
+
+/* Whether the mount can be seen: the target itself may have been mounted over it. */
+static bool seen(int dirfd, const char *name)
+{
+    int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    bool is = fd >= 0 && mount_is_root(fd);
+    if (fd >= 0)
+        close(fd);
+    return is;
+}
+
+/* A mount whose content is a part of the target itself would go with the old. */
+static int refuse_own(const struct mount *m, struct err *err)
+{
+    err_set(err, ERR_REFUSED,
+            "cannot replace: what is mounted on %s is a directory of the target itself",
+            m->at);
+    return err_hint(err, "unmount it first; it is restored with the rest");
+}
+
+/* A mount_fn. */
+static int add_name(void *ctx, const struct mount *m, struct err *err)
+{
+    struct names *names = ctx;
+    const char *below = rest(m->at, names->path);
+    if (below == NULL || below[0] == '\0' || mount_has(names->v, below) ||
+        !seen(names->fd, below))
         return 0;
     if (strchr(below, '/') != NULL)
-        return refuse(at, err);
+        return refuse(m->at, err);
+    if (names->device != NULL && strcmp(m->device, names->device) == 0 &&
+        rest(m->root, names->inside[0] != '\0' ? names->inside : "/") != NULL)
+        return refuse_own(m, err);
     char **v = realloc(names->v, (names->n + 2) * sizeof *v);
     if (v == NULL)
         return err_nomem(err);
@@ -132,17 +206,22 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-int mount_names(const char *path, char ***names, struct err *err)
+int mount_names(int dirfd, const char *path, char ***out, struct err *err)
 {
-    struct names found = {.v = calloc(1, sizeof *found.v)};
-    if (found.v == NULL)
+    struct names names = {.fd = dirfd, .path = path, .v = calloc(1, sizeof *names.v)};
+    if (names.v == NULL)
         return err_nomem(err);
-    if (each(path, add_name, &found, err) != 0) {
-        mount_names_free(found.v);
+    int rc = each(find_own, &names, err);
+    if (rc == 0)
+        rc = each(add_name, &names, err);
+    free(names.device);
+    free(names.inside);
+    if (rc != 0) {
+        mount_names_free(names.v);
         return -1;
     }
-    qsort(found.v, found.n, sizeof *found.v, by_name);
-    *names = found.v;
+    qsort(names.v, names.n, sizeof *names.v, by_name);
+    *out = names.v;
     return 0;
 }
 

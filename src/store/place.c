@@ -29,6 +29,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "store/content.h"
 #include "store/leftover.h"
 #include "store/dirmeta.h"
 #include "store/mount.h"
@@ -42,72 +43,43 @@
 struct place {
     struct target t;
     bool replace, parts, inside;
-    bool staged;    /* stage_name exists and is to be removed */
-    bool touched;   /* something was made in the target; its times have changed */
-    bool committed; /* the target is new */
-    char **mounts;  /* see place_mounts; NULL: not looked for */
+    bool staged;          /* stage_name exists and is to be removed */
+    bool touched;         /* something was made in the target; its times have changed */
+    bool committed;       /* the target is new */
+    char **mounts;        /* see place_mounts; NULL: not looked for */
+    struct stat *mounted; /* what they were when the target was opened */
     int stage;
     char stage_name[TMPNAME_SIZE];
-    struct stat before; /* of an existing target */
+    struct stat before;     /* of an existing target */
+    struct journal journal; /* of a swap in it */
+    struct swap_meta meta;
+    struct swap swap;
 };
 
-int place_source(const char *path, struct err *err)
+/* Keep which mounts there are, so that commit can tell whether they are still the same.
+ */
+static int keep_mounts(struct place *p, struct err *err)
 {
-    struct stat st, now;
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0) {
-        err_sys(err, errno == ENOTDIR ? ERR_USAGE : ERR_FAIL,
-                "cannot open the directory: %s", path);
-        if (errno == ENOENT)
-            return err_hint(err, "is it spelt right, and mounted?");
-        return errno == EACCES ? err_hint(err, "run as its owner, or as root") : -1;
-    }
-    if (flock(fd, LOCK_SH | LOCK_NB) != 0) {
-        if (errno == EWOULDBLOCK)
-            err_set(err, ERR_BUSY, "in use by a restore: %s", path);
-        else
-            err_sys(err, ERR_FAIL, "cannot lock: %s", path);
-        goto fail;
-    }
-    if (fstat(fd, &st) != 0 || stat(path, &now) != 0) {
-        err_sys(err, ERR_FAIL, "cannot look at: %s", path);
-        goto fail;
-    }
-    if (st.st_dev != now.st_dev || st.st_ino != now.st_ino) {
-        err_set(err, ERR_BUSY, "in use by a restore, which has just replaced it: %s",
-                path);
-        goto fail;
-    }
-    int half = leftover_half_swapped(fd);
-    if (half < 0)
-        err_sys(err, ERR_FAIL, "cannot read the directory: %s", path);
-    if (half == 1) {
-        err_set(err, ERR_REFUSED, "half old and half new: %s: a restore stopped in it",
-                path);
-        err_hint(err,
-                 "run the restore to it again; that first puts the old content back");
-    }
-    if (half == 0)
-        return fd;
-
-fail:
-    close(fd);
-    return -1;
-}
-
-int place_is_empty(int dirfd, struct err *err)
-{
-    int content = parts_has_content(dirfd, NULL, NULL);
-    if (content < 0)
-        return err_sys(err, ERR_FAIL, "cannot read the directory");
-    return !content;
+    size_t n = 0;
+    if (mount_names(p->t.fd, p->t.path, &p->mounts, err) != 0)
+        return -1;
+    while (p->mounts[n] != NULL)
+        n++;
+    p->mounted = calloc(n + 1, sizeof *p->mounted);
+    if (p->mounted == NULL)
+        return err_nomem(err);
+    for (size_t i = 0; i < n; i++)
+        if (fstatat(p->t.fd, p->mounts[i], &p->mounted[i], AT_SYMLINK_NOFOLLOW) != 0)
+            return err_sys(err, ERR_FAIL, "cannot look at: %s/%s", p->t.path,
+                           p->mounts[i]);
+    return 0;
 }
 
 /* An existing target, held and in order: may it be used, and how. */
 static int judge(struct place *p, struct err *err)
 {
     bool lost;
-    if (!p->parts && mount_names(p->t.path, &p->mounts, err) != 0)
+    if (!p->parts && keep_mounts(p, err) != 0)
         return -1;
     int content = parts_has_content(p->t.fd, p->mounts, &lost);
     if (content < 0 || fstat(p->t.fd, &p->before) != 0)
@@ -124,13 +96,54 @@ static int judge(struct place *p, struct err *err)
     return 0;
 }
 
+/* What an earlier run has left in a mount in the target: its fate is that of the
+ * target's. */
+static int tidy_mount(const struct place *p, const char *name, bool undo,
+                      const struct notice_sink *notices, struct err *err)
+{
+    char *path;
+    int fd = openat(p->t.fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) /* a file */
+        return 0;
+    if (asprintf(&path, "%s/%s", p->t.path, name) < 0) {
+        close(fd);
+        return err_nomem(err);
+    }
+    int r = leftover_tidy(fd, path, true, undo ? LEFTOVER_UNDO : LEFTOVER_FINISH,
+                          notices, err);
+    free(path);
+    close(fd);
+    return r;
+}
+
+/* Inner swaps are undone before the outer one: as long as that is there, a run that is
+ * killed here is followed by one that knows what to do. */
+static int tidy_target(const struct place *p, const struct notice_sink *notices,
+                       struct err *err)
+{
+    char **mounts = NULL;
+    int r = 0;
+    int half = leftover_half_swapped(p->t.fd);
+    if (half < 0)
+        return err_sys(err, ERR_FAIL, "cannot read the directory: %s", p->t.path);
+    if ((!p->parts || half) && mount_names(p->t.fd, p->t.path, &mounts, err) != 0)
+        return -1;
+    for (char **name = mounts; name != NULL && *name != NULL && r == 0; name++)
+        r = tidy_mount(p, *name, half, notices, err);
+    mount_names_free(mounts);
+    return r != 0
+               ? -1
+               : leftover_tidy(p->t.fd, p->t.path, true, LEFTOVER_REFUSE, notices, err);
+}
+
 static int open_place(struct place *p, const char *path,
                       const struct notice_sink *notices, struct err *err)
 {
     if (target_resolve(&p->t, path, err) != 0)
         return -1;
     bool writable = p->t.parent != NULL && target_parent_writable(&p->t);
-    if (writable && leftover_tidy(p->t.parentfd, p->t.parent, false, notices, err) != 0)
+    if (writable && leftover_tidy(p->t.parentfd, p->t.parent, false, LEFTOVER_REFUSE,
+                                  notices, err) != 0)
         return -1;
     int there = target_hold(&p->t, LOCK_EX, err);
     if (there < 0)
@@ -142,7 +155,7 @@ static int open_place(struct place *p, const char *path,
                 p->t.parent);
         return err_hint(err, "make it first, or run as root");
     }
-    if (leftover_tidy(p->t.fd, p->t.path, true, notices, err) != 0)
+    if (tidy_target(p, notices, err) != 0)
         return -1;
     return judge(p, err);
 }
@@ -282,7 +295,7 @@ static void remove_old(const struct place *p, const char *name,
 static int same_target(const struct place *p, struct err *err)
 {
     struct stat st;
-    if (fstatat(p->t.parentfd, p->t.name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+    if (lstat(p->t.path, &st) != 0)
         return err_sys(err, ERR_FAIL, "cannot look at: %s", p->t.path);
     if (st.st_dev != p->before.st_dev || st.st_ino != p->before.st_ino)
         return err_set(err, ERR_FAIL, "the target was replaced meanwhile: %s",
@@ -349,7 +362,10 @@ static int commit_swap(struct place *p, const struct notice_sink *notices,
     char trash[TMPNAME_SIZE];
     int r = journal_add(&j, p->t.name, &p->before.st_mode, p->stage_name, err);
     if (r == 0)
-        r = swap_run(p->t.parentfd, p->t.parentfd, &j, NULL, NULL, trash, err);
+        r = swap_begin(&p->swap, p->t.parentfd, p->t.parentfd, &j, NULL, NULL, false,
+                       err);
+    if (r == 0)
+        r = swap_commit(&p->swap, trash, err);
     journal_free(&j);
     if (r == 0)
         remove_old(p, trash, notices);
@@ -370,7 +386,7 @@ static int commit_exchange(struct place *p, const struct notice_sink *notices,
         if (move_exchange(p->t.parentfd, p->stage_name, p->t.name) == 0)
             return -1;
         /* What is called staging is the old tree now: it is not ours to remove. */
-        in_place(p, err);
+        p->staged = false;
         return err_state(err, "the new tree is in its place; the old one is %s/%s",
                          base_path(p), p->stage_name);
     }
@@ -396,68 +412,115 @@ static void settle(struct place *p, const char *trash, const struct swap_meta *m
         p->t.fd); /* the content is synced; this is the time and the clearing up */
 }
 
+/* A swap of all that is in the target, up to its commit. */
+static int swap_inside(struct place *p, const char *last,
+                       const struct swap_last *mounts, bool inner,
+                       const struct notice_sink *notices, struct err *err)
+{
+    bool kept = false;
+    struct swap_meta *meta = &p->meta;
+    *meta = (struct swap_meta){.before = p->before, .from = p->stage};
+    if (fstat(p->stage, &meta->after) != 0 ||
+        ((meta->after.st_mode & S_IRWXU) != S_IRWXU &&
+         fchmod(p->stage, (meta->after.st_mode & 07777) | S_IRWXU) != 0))
+        return err_sys(err, ERR_FAIL, "cannot use: %s/%s", p->t.path, p->stage_name);
+    const struct parts_rules rules = {
+        .replace = p->replace, .mounts = p->mounts, .last = last};
+    if (parts_plan_all(p->t.fd, p->t.path, p->stage, &rules, &p->journal, &kept, err) !=
+            0 ||
+        swap_begin(&p->swap, p->t.fd, p->stage, &p->journal, meta, mounts, inner,
+                   err) != 0)
+        return -1;
+    if (kept)
+        notice(notices, NOTICE_WARNING, "lost-found-kept", p->t.path,
+               "lost+found of the target stays; that of the archive is not restored");
+    return 0;
+}
+
 static int commit_inside(struct place *p, const char *last,
                          const struct swap_last *mounts,
                          const struct notice_sink *notices, struct err *err)
 {
-    struct journal j = {0};
-    struct swap_meta meta = {.before = p->before, .from = p->stage};
     char trash[TMPNAME_SIZE];
-    bool kept = false;
-    int r = -1;
-    if (fstat(p->stage, &meta.after) != 0 ||
-        ((meta.after.st_mode & S_IRWXU) != S_IRWXU &&
-         fchmod(p->stage, (meta.after.st_mode & 07777) | S_IRWXU) != 0)) {
-        err_sys(err, ERR_FAIL, "cannot use: %s/%s", p->t.path, p->stage_name);
-        goto done;
-    }
-    const struct parts_rules rules = {
-        .replace = p->replace, .mounts = p->mounts, .last = last};
-    if (parts_plan_all(p->t.fd, p->t.path, p->stage, &rules, &j, &kept, err) != 0 ||
-        swap_run(p->t.fd, p->stage, &j, &meta, mounts, trash, err) != 0)
-        goto done;
-    if (kept)
-        notice(notices, NOTICE_WARNING, "lost-found-kept", p->t.path,
-               "lost+found of the target stays; that of the archive is not restored");
-    settle(p, trash, &meta, notices);
-    r = 0;
-
-done:
-    journal_free(&j);
-    return r;
+    if (swap_inside(p, last, mounts, false, notices, err) != 0 ||
+        swap_commit(&p->swap, trash, err) != 0)
+        return -1;
+    settle(p, trash, &p->meta, notices);
+    return 0;
 }
 
-/* What is mounted in the target must be what it was when that was opened: whatever
- * else is found there would be moved aside. */
+/* What is mounted in the target must be what it was when that was opened: what has come
+ * would be moved aside, and what has gone has been compared with for nothing. */
 static int same_mounts(const struct place *p, struct err *err)
 {
     char **now;
-    int r = 0;
-    if (mount_names(p->t.path, &now, err) != 0)
+    struct stat st;
+    const char *other = NULL;
+    if (mount_names(p->t.fd, p->t.path, &now, err) != 0)
         return -1;
-    for (char **name = now; *name != NULL && r == 0; name++)
+    for (char **name = now; *name != NULL; name++)
         if (!mount_has(p->mounts, *name))
-            r = err_set(err, ERR_REFUSED,
-                        "a file system was mounted in the target meanwhile: %s/%s",
-                        p->t.path, *name);
+            other = *name;
+    for (size_t i = 0; p->mounts != NULL && p->mounts[i] != NULL; i++)
+        if (!mount_has(now, p->mounts[i]) ||
+            fstatat(p->t.fd, p->mounts[i], &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+            st.st_dev != p->mounted[i].st_dev || st.st_ino != p->mounted[i].st_ino)
+            other = p->mounts[i];
+    if (other != NULL)
+        err_set(err, ERR_REFUSED,
+                "something was mounted in the target, or unmounted, meanwhile: %s/%s",
+                p->t.path, other);
     mount_names_free(now);
-    return r;
+    return other != NULL ? -1 : 0;
+}
+
+/* What must hold when the moves begin. */
+static int ready(const struct place *p, struct err *err)
+{
+    if (!p->staged)
+        return err_set(err, ERR_FAIL, "nothing was restored to: %s", p->t.path);
+    if (syncfs(p->stage) != 0)
+        return err_sys(err, ERR_FAIL, "cannot sync: %s", base_path(p));
+    if (p->t.fd < 0)
+        return 0;
+    return same_target(p, err) != 0 ? -1 : same_mounts(p, err);
+}
+
+int place_begin(struct place *p, const struct notice_sink *notices, struct err *err)
+{
+    if (ready(p, err) != 0)
+        return -1;
+    return swap_inside(p, NULL, NULL, true, notices, err);
+}
+
+void place_end(struct place *p, const struct notice_sink *notices)
+{
+    struct err why = {0};
+    char trash[TMPNAME_SIZE];
+    p->committed = true;
+    p->staged = false;
+    if (swap_commit(&p->swap, trash, &why) == 0)
+        settle(p, trash, &p->meta, notices);
+    else
+        notice(notices, NOTICE_WARNING, "old-not-removed", p->t.path,
+               "the new content is in its place; what was there before is still in %s, "
+               "until the next restore: %s",
+               p->swap.name, why.text);
+}
+
+int place_undo(struct place *p, struct err *err)
+{
+    return swap_undo(&p->swap, err);
 }
 
 int place_commit(struct place *p, const char *last, const struct swap_last *mounts,
                  const struct notice_sink *notices, struct err *err)
 {
     int r;
-    if (!p->staged)
-        return err_set(err, ERR_FAIL, "nothing was restored to: %s", p->t.path);
-    if (syncfs(p->stage) != 0)
-        return err_sys(err, ERR_FAIL, "cannot sync: %s", base_path(p));
-    if (p->t.fd >= 0 && same_mounts(p, err) != 0)
+    if (ready(p, err) != 0)
         return -1;
     if (p->inside)
         r = commit_inside(p, last, mounts, notices, err);
-    else if (p->t.fd >= 0 && same_target(p, err) != 0)
-        r = -1;
     else if (p->t.fd >= 0 && p->replace)
         r = commit_exchange(p, notices, err);
     else
@@ -487,7 +550,9 @@ static int commit_parts(struct place *p, const char *const *paths, size_t n,
     char trash[TMPNAME_SIZE];
     int r = parts_plan(p->t.fd, p->t.path, paths, n, p->replace, &j, err);
     if (r == 0)
-        r = swap_run(p->t.fd, p->stage, &j, NULL, NULL, trash, err);
+        r = swap_begin(&p->swap, p->t.fd, p->stage, &j, NULL, NULL, false, err);
+    if (r == 0)
+        r = swap_commit(&p->swap, trash, err);
     journal_free(&j);
     if (r == 0)
         settle(p, trash, NULL, notices);
@@ -508,6 +573,8 @@ int place_commit_paths(struct place *p, const char *const *paths, size_t n,
     }
     if (syncfs(p->stage) != 0)
         return err_sys(err, ERR_FAIL, "cannot sync: %s", p->t.path);
+    if (same_target(p, err) != 0)
+        return -1;
     if (commit_parts(p, paths, n, notices, err) != 0)
         return -1;
     p->staged = false;
@@ -526,7 +593,9 @@ void place_free(struct place *p)
         (void)dirmeta_time(p->t.fd, &p->before);
     if (p->stage >= 0)
         close(p->stage);
+    journal_free(&p->journal);
     mount_names_free(p->mounts);
+    free(p->mounted);
     target_close(&p->t);
     free(p);
 }

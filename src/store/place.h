@@ -1,6 +1,6 @@
 /*
- * The directory a tree comes from or goes to: opened, locked, measured; the staging
- * directory of a restore and the moves that make it the target. See docs/DESIGN.md,
+ * The directory a tree goes to: opened, locked, measured; the staging directory of a
+ * restore and the moves that make it the target. See docs/DESIGN.md,
  * "Restore".
  */
 #ifndef STORE_PLACE_H
@@ -13,17 +13,6 @@
 #include "store/swap.h"
 #include "util/err.h"
 #include "util/notice.h"
-
-/* Open a directory to read a tree from and hold it: flock shared, ERR_BUSY when a
- * restore holds it. Returns the descriptor or -1: ERR_FAIL (missing, unreadable, hint),
- * ERR_USAGE (no directory), ERR_REFUSED (a restore into it was killed in the middle of
- * its swap: the content is half old, half new, until the next restore puts it in
- * order). */
-int place_source(const char *path, struct err *err);
-
-/* Whether the directory has no entry but "lost+found" and the directories of dead
- * restores. -1 on error. */
-int place_is_empty(int dirfd, struct err *err);
 
 struct place;
 
@@ -79,6 +68,15 @@ int place_space(const struct place *p, uint64_t *bytes, uint64_t *inodes,
  * error says what it is (err_state). */
 int place_commit(struct place *p, const char *last, const struct swap_last *mounts,
                  const struct notice_sink *notices, struct err *err);
+
+/* A mount in the target of another place: its new content takes its place just before
+ * the last thing of that one does, and what becomes of it is decided there. place_begin
+ * puts it in its place (-1: it is as before, unless err_state); then either place_end,
+ * after which the old content is gone (warning old-not-removed), or place_undo, after
+ * which it is back (-1: err_state). */
+int place_begin(struct place *p, const struct notice_sink *notices, struct err *err);
+void place_end(struct place *p, const struct notice_sink *notices);
+int place_undo(struct place *p, struct err *err);
 
 /* Move parts: each of `paths` (util/path.h, none below another) from staging to the
  * same path below the target, making parents as they are in staging; what stands there

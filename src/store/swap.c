@@ -9,8 +9,13 @@
  *                  O/<i>
  *   3 bringing in  all old ones in O; some new ones      throws those out, puts the old ones
  *                  in R                                  back
- *   4 done         all new ones in R, all synced         the same: not yet committed
+ *   4 done         all new ones in R; O has a mark that  goes on to 5: a server may have been
+ *                  says so; being synced                 started on them
  *   5 committed    O is now called T                     removes T: the new ones count
+ *
+ * An inner swap is one in a mount inside of R, begun in state 3 of the outer one, before the
+ * last thing is moved in. O of the inner one says so by a mark, too. As long as the outer
+ * one is in states 1 to 3 the inner one is undone, first; in all others it is finished.
  *
  * The journal, and the root's metadata as those of the empty directory O/.pmm-seal-root, are
  * synced before the first move. The one rename from O to T is the commit; what makes it true
@@ -38,6 +43,8 @@
 #include "store/rmtree.h"
 
 #define ROOT_META   ".pmm-seal-root"
+#define MARK_DONE   ".pmm-seal-done"
+#define MARK_INNER  ".pmm-seal-inner"
 #define PARKED_SIZE 24u
 
 /* "<i>" or "n<i>": the name of item i in O. */
@@ -54,6 +61,15 @@ static int exists(int dirfd, const char *name)
     if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
         return 1;
     return errno == ENOENT ? 0 : -1;
+}
+
+static int make_mark(int old, const char *mark)
+{
+    int fd =
+        openat(old, mark, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0 ? 0 : -1;
 }
 
 /* A directory given u+w for a move that was cut short gets its mode back. */
@@ -127,6 +143,9 @@ static int discard(int root, const char *name, struct err *err)
 static int undo(int root, const char *name, int old, const struct journal *j,
                 struct stat *before, bool *known, struct err *err)
 {
+    /* No longer done: whoever finds it from here on is to go on with the undoing. */
+    if ((unlinkat(old, MARK_DONE, 0) != 0 && errno != ENOENT) || fsync(old) != 0)
+        return err_sys(err, ERR_FAIL, "cannot put back: %s", name);
     for (size_t i = 0; i < j->n; i++)
         if (undo_item(root, old, &j->items[i], i) != 0)
             return err_sys(err, ERR_FAIL, "cannot put back: %s", j->items[i].path);
@@ -165,22 +184,24 @@ done:;
 }
 
 /* Make and lock O, with the journal and the metadata in it, on the disk. */
-static int prepare(int root, const struct journal *j, struct swap_meta *meta,
-                   char name[TMPNAME_SIZE], int *old, struct err *err)
+static int prepare(struct swap *s, struct swap_meta *meta, bool inner, struct err *err)
 {
-    tmpname_make(name, SWAP_OLD, "");
-    if (mkdirat(root, name, 0700) != 0)
+    tmpname_make(s->name, SWAP_OLD, "");
+    if (mkdirat(s->root, s->name, 0700) != 0)
         return err_sys(err, ERR_FAIL, "cannot make a directory in the target: %s",
-                       name);
-    *old = openat(root, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (*old < 0 || fchmod(*old, 0700) != 0 || flock(*old, LOCK_EX | LOCK_NB) != 0)
+                       s->name);
+    s->old = openat(s->root, s->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (s->old < 0 || fchmod(s->old, 0700) != 0 ||
+        flock(s->old, LOCK_EX | LOCK_NB) != 0)
         return err_sys(err, ERR_FAIL, "cannot hold a directory in the target: %s",
-                       name);
-    if (meta != NULL && prepare_meta(root, *old, meta) != 0)
+                       s->name);
+    if (meta != NULL && prepare_meta(s->root, s->old, meta) != 0)
         return err_sys(err, ERR_FAIL, "cannot write down the metadata of the target");
-    if (journal_write(*old, j, err) != 0)
+    if (inner && make_mark(s->old, MARK_INNER) != 0)
+        return err_sys(err, ERR_FAIL, "cannot write down the swap");
+    if (journal_write(s->old, s->j, err) != 0)
         return -1;
-    if (fsync(*old) != 0 || fsync(root) != 0)
+    if (fsync(s->old) != 0 || fsync(s->root) != 0)
         return err_sys(err, ERR_FAIL, "cannot write down the swap");
     return 0;
 }
@@ -211,6 +232,13 @@ static int bring_meta(int root, struct swap_meta *meta)
     return dirmeta_copy(meta->from, &st, root, &meta->denied);
 }
 
+static void swap_close(struct swap *s)
+{
+    if (s->old >= 0)
+        close(s->old);
+    s->old = -1;
+}
+
 static int bring_in(int root, int src, const struct journal *j,
                     const struct swap_last *last, struct err *err)
 {
@@ -224,58 +252,101 @@ static int bring_in(int root, int src, const struct journal *j,
     return j->n == 0 && last != NULL ? last->fn(last->ctx, err) : 0;
 }
 
-/* States 2 to 5. */
-static int go(int root, int src, int old, const char *name, const struct journal *j,
-              struct swap_meta *meta, const struct swap_last *last, const char *trash,
-              struct err *err)
+/* States 2 to 4. */
+static int go(const struct swap *s, int src, struct swap_meta *meta,
+              const struct swap_last *last, struct err *err)
 {
     char was[PARKED_SIZE];
+    const struct journal *j = s->j;
     /* Backwards: what comes last is to be the first to go. */
     for (size_t i = j->n; i-- > 0;)
         if (j->items[i].had_old &&
-            move_item(root, j->items[i].path, old, parked(was, "", i)) != 0)
+            move_item(s->root, j->items[i].path, s->old, parked(was, "", i)) != 0)
             return err_sys(err, ERR_FAIL, "cannot move aside: %s", j->items[i].path);
-    if (bring_in(root, src, j, last, err) != 0)
+    if (bring_in(s->root, src, j, last, err) != 0)
         return -1;
-    if (meta != NULL && !meta->denied && bring_meta(root, meta) != 0)
+    if (make_mark(s->old, MARK_DONE) != 0)
+        return err_sys(err, ERR_FAIL, "cannot write down the swap");
+    if (meta != NULL && !meta->denied && bring_meta(s->root, meta) != 0)
         return err_sys(err, ERR_FAIL, "cannot set the metadata of the target");
-    if (syncfs(root) != 0)
+    if (syncfs(s->root) != 0)
         return err_sys(err, ERR_FAIL, "cannot sync the target");
-    if (move_noreplace(root, name, root, trash) != 0)
-        return err_sys(err, ERR_FAIL, "cannot rename: %s", name);
-    if (fsync(root) != 0) {
-        err_sys(err, ERR_FAIL, "cannot sync the target");
-        (void)move_noreplace(root, trash, root,
-                             name); /* if not, the way back fails too */
-        return -1;
-    }
     return 0;
 }
 
-int swap_run(int root, int src, const struct journal *j, struct swap_meta *meta,
-             const struct swap_last *last, char trash[TMPNAME_SIZE], struct err *err)
+int swap_begin(struct swap *s, int root, int src, const struct journal *j,
+               struct swap_meta *meta, const struct swap_last *last, bool inner,
+               struct err *err)
 {
-    char name[TMPNAME_SIZE];
-    int old = -1;
+    struct err second = {0};
+    *s = (struct swap){.root = root, .old = -1, .j = j};
+    if (prepare(s, meta, inner, err) != 0) {
+        (void)rmtree_at(root, s->name, &second);
+        swap_close(s);
+        return -1;
+    }
+    if (go(s, src, meta, last, err) == 0)
+        return 0;
+    (void)swap_undo(s, err);
+    return -1;
+}
+
+int swap_undo(struct swap *s, struct err *err)
+{
     struct err second = {0};
     struct stat before;
     bool known;
-    tmpname_make(trash, SWAP_TRASH, "");
-    if (prepare(root, j, meta, name, &old, err) != 0) {
-        (void)rmtree_at(root, name, &second);
-    } else if (go(root, src, old, name, j, meta, last, trash, err) == 0) {
-        close(old);
-        return 0;
-    } else if (undo(root, name, old, j, &before, &known, &second) != 0) {
+    int r = undo(s->root, s->name, s->old, s->j, &before, &known, &second);
+    if (r != 0) {
+        err_set(err, second.cls, "%s", second.text);
         err_state(
             err,
             "what stood there is not all back in its place (%s); it is kept in %s, and "
             "the next restore to the same target puts it back first",
-            second.text, name);
+            second.text, s->name);
     }
-    if (old >= 0)
-        close(old);
-    return -1;
+    swap_close(s);
+    return r;
+}
+
+int swap_commit(struct swap *s, char trash[TMPNAME_SIZE], struct err *err)
+{
+    bool inner;
+    (void)swap_look(s->old, &inner);
+    tmpname_make(trash, SWAP_TRASH, "");
+    int r = move_noreplace(s->root, s->name, s->root, trash);
+    if (r != 0)
+        err_sys(err, ERR_FAIL, "cannot rename: %s", s->name);
+    if (r == 0 && fsync(s->root) != 0) {
+        r = err_sys(err, ERR_FAIL, "cannot sync the target");
+        (void)move_noreplace(s->root, trash, s->root,
+                             s->name); /* if not, the way back fails too */
+    }
+    if (r != 0 && !inner)
+        (void)swap_undo(s, err);
+    swap_close(s);
+    return r;
+}
+
+enum swap_state swap_look(int old, bool *inner)
+{
+    struct journal j = {0};
+    struct err ignored = {0};
+    bool whole = false;
+    *inner = exists(old, MARK_INNER) == 1;
+    int r = journal_read(old, &j, &whole, &ignored);
+    journal_free(&j);
+    if (r != 0)
+        return SWAP_BAD;
+    if (!whole)
+        return SWAP_NONE;
+    int done = exists(old, MARK_DONE);
+    return done < 0 ? SWAP_BAD : done == 1 ? SWAP_WHOLE : SWAP_HALF;
+}
+
+int swap_finish(int root, const char *name, struct err *err)
+{
+    return discard(root, name, err);
 }
 
 int swap_recover(int root, const char *name, int old, struct stat *before, bool *known,

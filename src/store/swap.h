@@ -31,14 +31,47 @@ struct swap_last {
     void *ctx;
 };
 
+/* A swap under way. */
+struct swap {
+    int root;                /* borrowed */
+    int old;                 /* what stood there is in this directory, ... */
+    char name[TMPNAME_SIZE]; /* ... whose name in root is this */
+    const struct journal *j; /* borrowed */
+};
+
 /* Move what `j` says from the tree below `src` (same file system) to below `root`,
- * parking what stood there. On return 0 the new content is on the disk and counts, and
- * root/trash holds the old: remove it with rmtree_at. On -1 everything is as it was; if
- * even the way back failed, the hint says so and a later swap_recover finishes it. Of
- * the root, the owner still has all rights then: its mode, and after all else its
- * modification time, are the caller's to set. `last` may be NULL. */
-int swap_run(int root, int src, const struct journal *j, struct swap_meta *meta,
-             const struct swap_last *last, char trash[TMPNAME_SIZE], struct err *err);
+ * parking what stood there. On return 0 the new content is in its place and on the
+ * disk, and what stood there is parked: swap_commit or swap_undo. On -1 everything is
+ * as it was; if even the way back failed, the hint says so and a later swap_recover
+ * finishes it. Of the root, the owner still has all rights then: its mode, and after
+ * all else its modification time, are the caller's to set. `last` may be NULL. With
+ * `inner` the swap is part of one of another directory, which decides what becomes of
+ * it. */
+int swap_begin(struct swap *s, int root, int src, const struct journal *j,
+               struct swap_meta *meta, const struct swap_last *last, bool inner,
+               struct err *err);
+
+/* The new content counts, and root/trash holds the old: remove it with rmtree_at. On -1
+ * the swap is undone as by swap_undo, but for an inner one, which stays as it is. */
+int swap_commit(struct swap *s, char trash[TMPNAME_SIZE], struct err *err);
+
+/* Everything is as it was; or -1, and *err, which may hold an earlier error, says that
+ * it is not. */
+int swap_undo(struct swap *s, struct err *err);
+
+/* What a run that finds the directory root/name of a swap is to know. */
+enum swap_state {
+    SWAP_NONE,  /* nothing was moved yet */
+    SWAP_HALF,  /* what is in root is half old and half new */
+    SWAP_WHOLE, /* all new things are in their place: only the end is missing */
+    SWAP_BAD,   /* cannot be read */
+};
+
+/* `old`: that directory, open. *inner: see swap_begin. */
+enum swap_state swap_look(int old, bool *inner);
+
+/* End a swap that is SWAP_WHOLE: root/name becomes trash and is removed. */
+int swap_finish(int root, const char *name, struct err *err);
 
 /* Undo the swap that a dead run left as root/name (open and locked by the caller as
  * `old`). Returns 1 if there was something to undo, 0 if it had not begun, -1 on error;

@@ -3,6 +3,7 @@
 #include <sys/xattr.h>
 
 #include "store/leftover.h"
+#include "store/content.h"
 #include "store/place.h"
 
 static struct place *opened(struct world *w, const char *path, bool replace, bool parts)
@@ -188,14 +189,14 @@ static void test_one_run_at_a_time(void **state)
     dir("t", 0700);
     struct place *p = opened(w, "t", true, false);
     refuses(w, "t", true, ERR_BUSY);
-    assert_int_equal(place_source("t", &err), -1);
+    assert_int_equal(content_open("t", &err), -1);
     assert_int_equal(err.cls, ERR_BUSY);
     stage(p);
     commits(w, p);
     refuses(w, "t", true, ERR_BUSY); /* the new one is held until the run ends */
     place_free(p);
     err = (struct err){0};
-    int one = place_source("t", &err), two = place_source("t", &err);
+    int one = content_open("t", &err), two = content_open("t", &err);
     assert_true(one >= 0 && two >= 0);
     refuses(w, "t", true, ERR_BUSY);
     close(one);
@@ -204,10 +205,10 @@ static void test_one_run_at_a_time(void **state)
     place_free(p);
     err = (struct err){0};
     put("file", "f");
-    assert_int_equal(place_source("file", &err), -1);
+    assert_int_equal(content_open("file", &err), -1);
     assert_int_equal(err.cls, ERR_USAGE);
     err = (struct err){0};
-    assert_int_equal(place_source("none", &err), -1);
+    assert_int_equal(content_open("none", &err), -1);
     assert_int_equal(err.cls, ERR_FAIL);
 }
 
@@ -241,11 +242,11 @@ static void test_empty_is_judged_without_lost_and_found(void **state)
     struct err err = {0};
     dir("d", 0700);
     int fd = open("d", O_RDONLY | O_DIRECTORY);
-    assert_int_equal(place_is_empty(fd, &err), 1);
+    assert_int_equal(content_is_empty(fd, &err), 1);
     dir("d/lost+found", 0700);
-    assert_int_equal(place_is_empty(fd, &err), 1);
+    assert_int_equal(content_is_empty(fd, &err), 1);
     put("d/.hidden", "x");
-    assert_int_equal(place_is_empty(fd, &err), 0);
+    assert_int_equal(content_is_empty(fd, &err), 0);
     close(fd);
 }
 
@@ -386,7 +387,7 @@ static void not_readable(struct world *w)
     struct err err = {0};
     (void)w;
     CHECK(mkdir("d", 0300) == 0);
-    CHECK(place_source("d", &err) == -1 && err.cls == ERR_FAIL && err.hint[0] != '\0');
+    CHECK(content_open("d", &err) == -1 && err.cls == ERR_FAIL && err.hint[0] != '\0');
 }
 
 static void test_a_source_without_the_right_is_told(void **state)

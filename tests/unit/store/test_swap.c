@@ -1,7 +1,10 @@
 #include "storeworld.h"
 
+#include "store/content.h"
+#include "store/leftover.h"
 #include "store/move.h"
 #include "store/place.h"
+#include "store/rmtree.h"
 #include "store/swap.h"
 
 #define OLD "t/.pmm-seal-old.abcdef"
@@ -266,7 +269,7 @@ static void test_a_move_that_fails_undoes_all(void **state)
     for (int bad = 0; bad < 3; bad++) {
         struct err err = {0};
         struct journal j = {0};
-        char trash[TMPNAME_SIZE];
+        struct swap swap;
         build();
         plan(&j);
         struct swap_meta meta = {.before = look("t"), .after = look(SRC)};
@@ -280,7 +283,8 @@ static void test_a_move_that_fails_undoes_all(void **state)
         } else { /* an old one is not there */
             shift("t/r", "kept");
         }
-        assert_int_equal(swap_run(root, src, &j, &meta, NULL, trash, &err), -1);
+        assert_int_equal(swap_begin(&swap, root, src, &j, &meta, NULL, false, &err),
+                         -1);
         assert_int_equal(err.cls, ERR_FAIL);
         assert_string_equal(err.hint, "");
         if (bad == 2)
@@ -311,7 +315,9 @@ static void test_a_swap_brings_all_and_parks_all(void **state)
     int root = open("t", O_RDONLY | O_DIRECTORY),
         src = open(SRC, O_RDONLY | O_DIRECTORY);
     meta.from = src;
-    if (swap_run(root, src, &j, &meta, NULL, trash, &err) != 0)
+    struct swap swap;
+    if (swap_begin(&swap, root, src, &j, &meta, NULL, false, &err) != 0 ||
+        swap_commit(&swap, trash, &err) != 0)
         fail_msg("%s", err.text);
     is("t/a", NULL);
     is("t/b", "new b");
@@ -352,12 +358,102 @@ static void test_a_whole_directory_parked_beside_comes_back(void **state)
     holds(".", "t ");
 }
 
+/* Killed while all that was moved is being synced: a server may run on it by now. */
+static void test_a_swap_that_was_whole_is_ended_and_not_undone(void **state)
+{
+    struct world *w = *state;
+    struct err err = {0};
+    struct place *p;
+    struct notice_sink sink = world_sink(w);
+    die_after(STEPS, 0);
+    put(OLD "/.pmm-seal-done", "");
+    put("t/week", "a week of work");
+    int fd = content_open("t", &err);
+    assert_true(fd >= 0); /* may be backed up as it is */
+    close(fd);
+    assert_int_equal(place_open(&p, "t", true, &sink, &err), 0);
+    assert_non_null(strstr(w->notices, "swap-finished"));
+    is("t/week", "a week of work");
+    is("t/b", "new b");
+    is("t/a", NULL);
+    assert_int_equal(access(OLD, F_OK), -1);
+    place_free(p);
+}
+
+/* A mount in the target is only seen by who looks at the target. */
+static void test_an_inner_swap_is_not_decided_from_inside(void **state)
+{
+    struct world *w = *state;
+    struct place *p;
+    struct notice_sink sink = world_sink(w);
+    for (int done = 0; done < 2; done++) {
+        struct err err = {0};
+        die_after(done ? STEPS : 2, 0);
+        put(OLD "/.pmm-seal-inner", "");
+        if (done)
+            put(OLD "/.pmm-seal-done", "");
+        assert_int_equal(place_open(&p, "t", true, &sink, &err), -1);
+        assert_int_equal(err.cls, ERR_REFUSED);
+        assert_int_equal(access(OLD, F_OK), 0);
+        assert_int_equal(rmtree_at(AT_FDCWD, "t", &err), 0);
+    }
+}
+
+static void test_an_inner_swap_ends_as_the_outer_one_does(void **state)
+{
+    struct world *w = *state;
+    struct notice_sink sink = world_sink(w);
+    for (int undo = 0; undo < 2; undo++) {
+        struct err err = {0};
+        die_after(STEPS, 0);
+        put(OLD "/.pmm-seal-inner", "");
+        put(OLD "/.pmm-seal-done", "");
+        int fd = open("t", O_RDONLY | O_DIRECTORY);
+        if (leftover_tidy(fd, "t", true, undo ? LEFTOVER_UNDO : LEFTOVER_FINISH, &sink,
+                          &err) != 0)
+            fail_msg("%s", err.text);
+        close(fd);
+        if (undo) {
+            is_old();
+        } else {
+            is("t/b", "new b");
+            is("t/a", NULL);
+        }
+        assert_int_equal(rmtree_at(AT_FDCWD, "t", &err), 0);
+    }
+}
+
+static void test_a_begun_swap_can_be_put_back(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct journal j = {0};
+    struct swap swap;
+    build();
+    plan(&j);
+    struct swap_meta meta = {.before = look("t"), .after = look(SRC)};
+    int root = open("t", O_RDONLY | O_DIRECTORY),
+        src = open(SRC, O_RDONLY | O_DIRECTORY);
+    meta.from = src;
+    if (swap_begin(&swap, root, src, &j, &meta, NULL, true, &err) != 0)
+        fail_msg("%s", err.text);
+    is("t/b", "new b");
+    if (swap_undo(&swap, &err) != 0)
+        fail_msg("%s (%s)", err.text, err.hint);
+    assert_int_equal(rmtree_at(AT_FDCWD, SRC, &err), 0);
+    set_time("t", 1000);
+    is_old();
+    close(root);
+    close(src);
+    journal_free(&j);
+}
+
 static void test_a_half_swapped_source_is_not_backed_up(void **state)
 {
     (void)state;
     struct err err = {0};
     die_after(2, 0);
-    assert_int_equal(place_source("t", &err), -1);
+    assert_int_equal(content_open("t", &err), -1);
     assert_int_equal(err.cls, ERR_REFUSED);
     assert_non_null(strstr(err.hint, "run the restore"));
 }
@@ -393,6 +489,10 @@ int main(void)
         WORLD(test_a_move_that_fails_undoes_all),
         WORLD(test_a_swap_brings_all_and_parks_all),
         WORLD(test_a_whole_directory_parked_beside_comes_back),
+        WORLD(test_a_swap_that_was_whole_is_ended_and_not_undone),
+        WORLD(test_an_inner_swap_is_not_decided_from_inside),
+        WORLD(test_an_inner_swap_ends_as_the_outer_one_does),
+        WORLD(test_a_begun_swap_can_be_put_back),
         WORLD(test_a_half_swapped_source_is_not_backed_up),
         WORLD(test_a_move_never_overwrites),
     };

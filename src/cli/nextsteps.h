@@ -7,7 +7,8 @@
 
 #include "cli/run.h"
 
-/* Print it; nothing if the archive was of no PMM volume. */
+/* Print it. If services were stopped and stay so, always that the container is to be
+ * restarted; the rest only if a whole PMM volume was restored. */
 void nextsteps_print(const struct run *r);
 
 #endif

@@ -43,16 +43,19 @@ struct backup_opts {
     bool dry_run;        /* walk and count, write nothing, need no passphrase */
 };
 
-/* What is left out by default of the volume at `source`: each pattern and why. */
+/* What is left out by default of the volume at `source`: each pattern and why. Returns
+ * 0, or -1: fn's error, ERR_REFUSED (empty), ERR_BUSY, ERR_USAGE, ERR_FAIL. */
 int backup_show_excludes(const struct job *job, const char *source, excludes_fn *fn,
                          void *ctx, struct err *err);
 
-/* Returns 0 (warnings are in the report), or -1 and nothing is left behind: no archive,
- * no temporary file. ERR_KEY when an earlier archive of the same name in the output
- * directory does not open with this passphrase; ERR_REFUSED for a weak new passphrase,
- * an existing output, an empty SOURCE, a running server, another volume than that of
- * the last archive; ERR_BUSY; ERR_FAIL. If what was stopped for it does not run again,
- * that is ERR_FAIL, and the text says whether there is an archive. */
+/* Returns 0 (warnings are in the report), or -1 and nothing is left behind, no archive
+ * and no temporary file, unless err->state_told. ERR_KEY when the newest earlier
+ * archive of the same name in the output directory does not open with this passphrase;
+ * ERR_REFUSED for a weak new passphrase, an existing output, an empty SOURCE, a running
+ * server, another volume than that of the last archive; ERR_BUSY; ERR_FAIL. If only
+ * what was stopped for it does not run again, that is ERR_FAIL and the hint names the
+ * archive, which is whole; after another failure it is the warning
+ * services-not-restarted. */
 int backup_run(const struct job *job, const struct backup_opts *opts, struct err *err);
 
 #endif

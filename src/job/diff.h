@@ -1,7 +1,7 @@
 /*
  * `pmm-seal diff`: an archive against a directory, content byte for byte and metadata.
  *
- * Facts: archive, directory, entries, bytes, differences, carried, seconds.
+ * Facts: directory, entries, bytes, differences, those of opened_facts.
  */
 #ifndef JOB_DIFF_H
 #define JOB_DIFF_H

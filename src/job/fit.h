@@ -21,11 +21,11 @@ int fit_version(const struct volume_facts *archive, const char *target, bool for
 /* Owners are numbers, and a number stands for another user in another user namespace.
  * Between containers that is as it should be; a rootless container's volume that is
  * looked at from outside has other ones. Warning other-id-map where one side is mapped
- * and the other is not; a note of that name where both are, otherwise. */
+ * and the other is not; a note of that name where both are, but differently. */
 void fit_owners(const struct idmap *archive, const struct notice_sink *notices);
 
 /* ERR_REFUSED if the servers of the volume in the directory `fd` run; `path` names it.
- * -1 for fd: there is none. */
+ * With fd -1 (no target yet) none do. ERR_FAIL: it cannot be told. */
 int fit_stopped(int fd, const char *path, struct err *err);
 
 /* ERR_REFUSED if the archive lies in the target that it is to replace, or with `path`

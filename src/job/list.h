@@ -2,7 +2,7 @@
  * `pmm-seal list`: the entries of an archive. From a file it reads the index and
  * ENTRIES only, from a stream everything.
  *
- * Facts: archive, entries (listed), read_bytes (of the archive).
+ * Facts: entries (listed), those of opened_facts.
  */
 #ifndef JOB_LIST_H
 #define JOB_LIST_H

@@ -22,11 +22,13 @@ struct nested;
 
 /* For each of place_mounts(p): compare what is staged (below place_staging) with what
  * is there, and prepare the copy where one is to be made. A file that is mounted is
- * compared, and never replaced. Notes: mount-same (nothing to
- * do), mount-kept (the archive has nothing of that name). Warnings: mount-differs (left
- * as it is; names what differs first), mount-not-restored (it should have been replaced
- * and cannot be). `opts`: as for the target itself. Returns 0 and *n (nested_free it),
- * or -1: ERR_SIGNAL, ERR_FAIL (memory, the staged tree). */
+ * compared, and never replaced. Notes: mount-same (nothing to do), mount-kept (the
+ * archive has nothing of that name, or an empty directory). Warnings: mount-differs
+ * (left as it is; names what differs first), mount-not-restored (it should have been
+ * filled or replaced and cannot be). `opts`: as for the target itself. Returns 0 and *n
+ * (nested_free it), or -1: ERR_SIGNAL, ERR_FAIL (memory, the staged tree), ERR_REFUSED
+ * (a store is mounted, with other content, and `replace` is not given), and whatever
+ * keeps a mounted store from being filled. */
 int nested_prepare(struct nested **n, struct place *p, bool replace,
                    const struct extract_opts *opts, const struct job *job,
                    struct err *err);

@@ -12,12 +12,15 @@
 
 struct newheader;
 
-/* A fresh archive id and file key with one passphrase slot. `salt` NULL: a new one is
- * drawn; else that of an earlier archive is shared, and so is the key derived from it.
- */
+/* A fresh archive id and file key with one passphrase slot. `salt` (KDF_SALT_SIZE)
+ * NULL: a new one is drawn; else that of an earlier archive is shared, and so is the
+ * key derived from it. `now`: seconds since 1970. `ring` is borrowed for the call.
+ * Returns 0 and *n (newheader_free it), or -1: ERR_FAIL, ERR_REFUSED (cost above the
+ * limits). */
 int newheader_make(struct newheader **n, struct keyring *ring, const uint8_t *salt,
                    const struct kdf_cost *cost, int64_t now, struct err *err);
 
+/* All owned by n; raw is HEADER_UNIT bytes. */
 const struct header *newheader_header(const struct newheader *n);
 const uint8_t *newheader_raw(const struct newheader *n);
 const struct keys *newheader_keys(const struct newheader *n);

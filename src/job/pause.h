@@ -35,7 +35,8 @@ struct pause {
 bool pause_wanted(const struct pause_opts *opts);
 
 /* Everything that can be found wrong before anything is stopped: supervisorctl is there
- * and answers, /bin/sh is there. ERR_REFUSED, ERR_FAIL. Keeps which services run. */
+ * and answers, /bin/sh is there. ERR_REFUSED, ERR_FAIL, ERR_SIGNAL. Keeps which
+ * services run. `opts` and job->guardian are borrowed until pause_end. */
 int pause_check(struct pause *p, const struct pause_opts *opts, const struct job *job,
                 struct err *err);
 
@@ -54,8 +55,9 @@ int pause_resume(struct pause *p, struct err *err);
 /* What was stopped stays so. Fact: services. */
 void pause_keep(struct pause *p, const struct job *job);
 
-/* Bring everything back; once. Facts: downtime (seconds, if anything was paused),
- * services (their number). ERR_FAIL names what does not run again. */
+/* Bring everything back, after pause_hold only --after; once. Facts: downtime (seconds,
+ * if anything was paused), services (their number). ERR_FAIL names what does not run
+ * again. */
 int pause_end(struct pause *p, const struct job *job, struct err *err);
 
 #endif

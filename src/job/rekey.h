@@ -32,6 +32,11 @@ struct rekey_opts {
     bool force;           /* overwrite output */
 };
 
+/* Returns 0, or -1 with the archive as it was, or healed; if writing the headers was
+ * cut short, err->state_told and the hint tells which passphrases to keep. ERR_REFUSED:
+ * the new passphrase is weak or opens the archive already, the last slot would go,
+ * output exists. ERR_USAGE: a stream in place. ERR_KEY, ERR_DAMAGED, ERR_BUSY,
+ * ERR_FAIL. */
 int rekey_run(const struct job *job, const struct rekey_opts *opts, struct err *err);
 
 #endif

@@ -361,7 +361,9 @@ static int run(struct restore *r, struct err *err)
     return 0;
 }
 
-/* After a failure the old volume is back, and its servers start again. */
+/* What was stopped starts again, unless that was decided already: it stays stopped
+ * after a success (pause_keep), and where the volume is half old, half new
+ * (pause_hold). */
 static void resume(struct restore *r)
 {
     struct err restart = {0};

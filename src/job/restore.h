@@ -34,8 +34,10 @@ struct restore_opts {
                    * do not look at the target */
 };
 
-/* Returns 0, or -1: what stood at the target stands there untouched, no staging
- * directory is left. */
+/* Returns 0, or -1: what stood at the target stands there untouched and no staging
+ * directory is left, unless err->state_told: then the hint says what became of it.
+ * ERR_REFUSED for a target with content without `replace`, a running server, an archive
+ * of a newer PMM, an archive inside the target, a mount in the way. */
 int restore_run(const struct job *job, const struct restore_opts *opts,
                 struct err *err);
 

@@ -72,9 +72,8 @@ static char *copy(const char *s)
     return p != NULL ? strcpy(p, s) : NULL;
 }
 
-/* One PATH made relative to SOURCE. An absolute one elsewhere stays as it would be
- * below
- * "/": it meets nothing, and select_check_met says so. */
+/* One PATH made relative to SOURCE. An absolute one elsewhere is taken without its '/':
+ * "/nginx" means "nginx", and what then meets nothing select_check_met names. */
 static char *relative(const char *given, const char *source)
 {
     char *p = copy(given), *src = copy(source);

@@ -19,12 +19,13 @@ enum select_want {
 
 struct select;
 
-/* `paths` are borrowed. n == 0 selects everything. ERR_USAGE for a path with ".." in
- * it. */
+/* `paths` are borrowed. n == 0 selects everything. */
 int select_new(struct select **s, const char *const *paths, size_t n, struct err *err);
 void select_free(struct select *s);
 
-/* Make the paths relative to `source`, the SOURCE that the manifest recorded. Once. */
+/* Make the paths relative to `source`, the SOURCE that the manifest recorded. Before
+ * any of the functions below; later calls do nothing. ERR_USAGE for a path with ".." in
+ * it, ERR_FAIL. */
 int select_bind(struct select *s, const char *source, struct err *err);
 
 /* What an entry is to us. Remembers which paths were met. */

@@ -34,8 +34,8 @@ struct unpack_sink {
 int unpack_all(struct opened *o, const struct job *job, struct select *select,
                const struct unpack_sink *sink, struct err *err);
 
-/* Hand one entry with its content to the sink, under another path or link if those are
- * not NULL. For use by job/partial.c. */
+/* Hand the entry `e`, at which `tar` stands, with its content to the sink. job/partial
+ * gives it a copy of the tar's entry with another path or link. */
 struct tarin;
 int unpack_entry(struct tarin *tar, const struct entry *e,
                  const struct unpack_sink *sink, struct err *err);

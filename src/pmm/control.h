@@ -27,7 +27,7 @@ struct control {
     uint64_t system_id;
     uint32_t version; /* pg_control_version: 1300 for PostgreSQL 13 to 16 */
     uint32_t state;   /* enum control_state, or a number of a later PostgreSQL */
-    int64_t time;     /* when the server last wrote it, by its clock, since 1970 */
+    int64_t time; /* when the server last wrote it, by its clock: seconds since 1970 */
     uint8_t raw[CONTROL_BYTES]; /* to see whether anything has changed */
 };
 

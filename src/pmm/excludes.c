@@ -66,7 +66,6 @@ static const struct fixed volatiles[] = {
     {"**/pg_internal.init", "a cache"},
 };
 
-/* Who is told. */
 int excludes_tell(const struct excludes_to *to, const char *why, const char *fmt, ...)
 {
     char pattern[PATTERN_SIZE];

@@ -17,15 +17,12 @@ typedef int excludes_fn(void *ctx, const char *pattern, const char *why,
 
 /* All patterns for the volume in the directory `rootfd`, in a fixed order:
  *
- *   fixed ones, by layout (docs/guide in the man page: "Default excludes");
+ *   fixed ones, by layout (what they are for: pmm-seal(1), "Default excludes");
  *   PostgreSQL: volatile files of the cluster v->pgdir; at the top level only, and only
  *     when v->pgdir is a whole cluster: NAME.old and NAME.new of a lower PG_VERSION or
  *     none, and NAME of a lower one if v->version of PMM is known to run v->pgdir and
  *     NAME was not written to later (else a migration was cut short or undone);
- *   ClickHouse: of the database `system`, tables named *_log or *_log_N, in the
- *     Ordinary layout (metadata/system/NAME.sql, data/system/NAME) and the Atomic one
- *     (store/UUU/UUID of the table and its .sql, found by the UUID in it, and the
- *     symlink data/system/NAME). What cannot be read or told is kept.
+ *   ClickHouse: its own log tables, see pmm/chlogs.h.
  *
  * Nothing if v->pmm is false. Returns 0, or -1: fn's error, ERR_FAIL, ERR_SIGNAL. */
 int excludes_each(int rootfd, const struct volume_facts *v, excludes_fn *fn, void *ctx,

@@ -38,8 +38,9 @@ int guardian_before(struct guardian *g, struct err *err);
  * or -1 with ERR_FAIL naming what could not be restarted, or how --after failed. */
 int guardian_release(struct guardian *g, struct err *err);
 
-/* Nothing is to be brought back any more (a restore that has succeeded and leaves the
- * services stopped); `after` still runs at guardian_release. */
+/* The services are not to be started any more (a restore moves its tree: what they
+ * would find is neither old nor new); `after` still runs at guardian_release. Returns 0
+ * when the guardian has confirmed, -1 with ERR_FAIL if it is gone. */
 int guardian_forget_services(struct guardian *g, struct err *err);
 
 /* Release if that was not done (errors are lost: call it before), end the process. */

@@ -18,7 +18,8 @@
  * counts, by the time in pg_control: after a migration that is the new one, after the
  * way back the old one. Of equal ones it is the one of the highest PG_VERSION. Files
  * that hold something else than expected leave a field unknown; an empty key or
- * password is none. Returns 0, or -1 with ERR_FAIL (I/O, no right to read). */
+ * password is none. Returns 0, or -1 with ERR_FAIL (I/O, no right to read; where that
+ * right is missing and neither of the two files is there, it is no PMM volume). */
 int volume_look(int rootfd, struct volume_facts *v, struct err *err);
 
 /* "PMM 2.44.1 (docker), PostgreSQL 14, VictoriaMetrics, ClickHouse" or "plain files, no
@@ -37,9 +38,9 @@ int volume_version_cmp(const char *a, const char *b);
 /* Warn of what must be in a PMM volume and is not: key-missing (PMM 3 without
  * pmm-encryption.key and without `key_added`, a key that lies elsewhere and goes in by
  * itself), password-missing (PMM 3.7 and later without .postgres_password),
- * store-elsewhere (a store is a symlink),
- * database-external (a PMM volume without a PostgreSQL cluster), vm-restore-unfinished
- * (VictoriaMetrics' marker restore-in-progress). */
+ * store-elsewhere (a store is a symlink), database-external (a PMM volume without a
+ * PostgreSQL cluster), vm-restore-unfinished (VictoriaMetrics' marker
+ * restore-in-progress). Returns 0, or -1 with ERR_FAIL (I/O, no right to read). */
 int volume_complete(int rootfd, const struct volume_facts *v, bool key_added,
                     const struct notice_sink *notices, struct err *err);
 

@@ -19,8 +19,8 @@ int content_open(const char *path, struct err *err);
  * the next one puts back what stood there. No directory: no. */
 bool content_half_done(const char *path);
 
-/* Whether the directory has no entry but "lost+found" and the directories of dead
- * restores. -1 on error. */
+/* Whether the directory has no entry but "lost+found" (whatever is in that) and names
+ * that only restores use (path_reserved). 1, 0, or -1 with ERR_FAIL. */
 int content_is_empty(int dirfd, struct err *err);
 
 #endif

@@ -1,4 +1,5 @@
-/* What runs that were killed have left in a directory. */
+/* What restores that were killed have left in a directory; of backups: store/stale.h.
+ */
 #ifndef STORE_LEFTOVER_H
 #define STORE_LEFTOVER_H
 

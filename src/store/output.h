@@ -1,8 +1,8 @@
 /*
  * Where an archive is written: a new file that gets its name only when it is whole, or
- * a stream. A file is written under a temporary name (".NAME.XXXXXX.tmp") in the same
- * directory, mode 0600, synced, renamed, and its directory synced. Writer thread
- * writes; open, commit and free are the main thread's.
+ * a stream. A file is written under a temporary name (".NAME.pmmseal.XXXXXX.tmp") in
+ * the same directory, mode 0600, synced, renamed, and its directory synced. Writer
+ * thread writes; open, commit and free are the main thread's.
  */
 #ifndef STORE_OUTPUT_H
 #define STORE_OUTPUT_H

@@ -41,9 +41,9 @@ int place_open(struct place **p, const char *path, bool replace,
 int place_open_parts(struct place **p, const char *path, bool replace,
                      const struct notice_sink *notices, struct err *err);
 
-/* The names in a target that exists on which something else is mounted: commit leaves
- * them as they are (a mount further down is ERR_REFUSED by place_open). Ends with NULL,
- * or is NULL; owned by p. */
+/* The names directly in the target on which something is mounted, which commit leaves
+ * as they are (a mount further down is ERR_REFUSED by place_open). Ends with NULL; NULL
+ * if the target is absent or was opened for parts. Owned by p. */
 char *const *place_mounts(const struct place *p);
 
 /* The target itself, held; -1 if it is absent. Its resolved path. Both owned by p. */
@@ -51,7 +51,8 @@ int place_fd(const struct place *p);
 const char *place_path(const struct place *p);
 
 /* The staging directory to extract into (0700, made by the first call), on the file
- * system of the target. */
+ * system of the target. Returns its descriptor, owned by p, or -1: ERR_FAIL, ERR_BUSY.
+ */
 int place_staging(struct place *p, struct err *err);
 
 /* Free bytes and inodes where the tree will stand. UINT64_MAX inodes: no limit. */
@@ -81,7 +82,7 @@ int place_undo(struct place *p, struct err *err);
 /* Move parts: each of `paths` (util/path.h, none below another) from staging to the
  * same path below the target, making parents as they are in staging; what stands there
  * is ERR_REFUSED without replace (found before anything moves), else swapped and
- * removed after all has moved. */
+ * removed after all has moved. After -1 as with place_commit. */
 int place_commit_paths(struct place *p, const char *const *paths, size_t n,
                        const struct notice_sink *notices, struct err *err);
 

@@ -25,7 +25,8 @@ struct err {
     int sys;         /* errno at the failure, 0 if none */
     char text[1536]; /* "what failed: object: why", raw bytes of names included */
     char hint[512];  /* what to do, or empty */
-    int state_told;  /* text and hint say what became of things: nothing is as it was */
+    int state_told;  /* err_state: something was changed, and the hint says what. Else
+                        this failure has left everything as it was */
 };
 
 /* Set class and text (printf style). Keeps an earlier error. Returns -1 always, so

@@ -179,7 +179,7 @@ locked() { ! flock -n -s "$1" true; }
     expect 0 info "$T/a.pmmseal"
     grep -qF "$T/key" "$T/said.out"
     grep -q inspect.json "$T/said.out"
-    ! grep -q 'the key' "$T/said.out"
+    ! grep -q 'the key' "$T/said.out" || fail "info shows what it holds"
     info --attached key "$T/a.pmmseal" | cmp - "$T/key"
     info --attached "$T/inspect.json" "$T/a.pmmseal" | cmp - "$T/inspect.json"
     # A terminal gets no command from it.
@@ -191,7 +191,7 @@ locked() { ! flock -n -s "$1" true; }
     expect 1 info --attached nothing "$T/a.pmmseal"
     expect 0 restore "$T/a.pmmseal" "$T/out"
     grep -qF "$T/key" "$T/said.out"
-    ! grep -q 'the key' "$T/a.pmmseal"
+    ! grep -q 'the key' "$T/a.pmmseal" || fail "it is not sealed"
     expect 1 backup --add "$T/none" -o "$T/b.pmmseal" "$T/srv"
     head -c 300000 /dev/zero | tr '\0' x >"$T/large"
     expect 1 backup --attach "$T/large" -o "$T/b.pmmseal" "$T/srv"
@@ -355,7 +355,8 @@ END
             fi
         done
         echo "$n"
-        [ "$n" -gt 10 ] && [ "$n" -lt 150 ]
+        [ "$n" -gt 10 ]
+        [ "$n" -lt 150 ]
         [ "$(cat "$T/vol/alerting")" = new ]
         [ "$(cat "$T/vol/nginx/mounted")" = new ]
         diff_ -q "$T/a.pmmseal" "$T/vol"'

@@ -273,8 +273,9 @@ clean() { [ -z "$(find "$T" -name '.pmm-seal-*' -o -name '.*.tmp')" ] || fail "l
         mount -t tmpfs -o size=10m none "$T/out"
         mkdir "$T/out/sub"
         for o in "" --ignore-space; do
-            rc=0; restore $o "$T/a.pmmseal" "$T/out/sub/new" || rc=$?
+            rc=0; restore $o "$T/a.pmmseal" "$T/out/sub/new" 2>"$T/why" || rc=$?
             [ $rc = 1 ]
+            if [ -z "$o" ]; then grep -q "not enough space at" "$T/why"; else grep -q "No space left" "$T/why"; fi
             [ -z "$(ls -A "$T/out/sub")" ]
             rc=0; cat "$T/a.pmmseal" | restore $o - "$T/out/sub/new" || rc=$?
             [ $rc = 1 ]

@@ -66,18 +66,22 @@ load helpers
 @test "-q is silent on success, warnings stay" {
     small_tree "$T/src"
     expect 0 backup -q -o "$T/a.pmmseal" "$T/src"
-    [ ! -s "$T/said.out" ] && [ ! -s "$T/said.err" ]
+    [ ! -s "$T/said.out" ]
+    [ ! -s "$T/said.err" ]
     expect 0 verify -q "$T/a.pmmseal"
-    [ ! -s "$T/said.out" ] && [ ! -s "$T/said.err" ]
+    [ ! -s "$T/said.out" ]
+    [ ! -s "$T/said.err" ]
     expect 0 restore -q "$T/a.pmmseal" "$T/new"
-    [ ! -s "$T/said.out" ] && [ ! -s "$T/said.err" ]
+    [ ! -s "$T/said.out" ]
+    [ ! -s "$T/said.err" ]
 }
 
 @test "--json is one object also when the command fails, with the exit status in it" {
     small_tree "$T/src"
     backup -q -o "$T/a.pmmseal" "$T/src"
     expect 0 verify --json "$T/a.pmmseal"
-    [ "$(fact .exit)" = 0 ] && [ "$(fact .command)" = verify ]
+    [ "$(fact .exit)" = 0 ]
+    [ "$(fact .command)" = verify ]
     "$E2E/surgeon" flip "$T/a.pmmseal" 5000
     expect 5 verify --json "$T/a.pmmseal"
     [ "$(fact .exit)" = 5 ]

@@ -83,7 +83,7 @@ static void print_volume(const struct run *r)
         fputs(", ", r->out);
         summary_text(r, "state");
     }
-    if (n > 0)
+    if (n > 0 && report_get_u64(r->report, "default_excluded_bytes") > 0)
         fprintf(r->out, "; %s of logs, caches and the like left out",
                 human_bytes(text, report_get_u64(r->report, "default_excluded_bytes")));
     if (report_has(r->report, "downtime"))

@@ -44,12 +44,17 @@ static void start(const struct run *r)
 static void around(const struct run *r)
 {
     if (report_has(r->report, "environment")) {
-        heading(r, "with the environment it had (not part of the volume):");
+        heading(r, report_get_bool(r->report, "stopped")
+                       ? "The server had this environment at the time of the backup:"
+                       : "with the environment it had (not part of the volume):");
         lines(r, "environment");
     }
     if (report_has(r->report, "needed")) {
-        heading(r, "with these files, which lay outside of the volume\n"
-                   "(pmm-seal info --attached FILE ARCHIVE prints one):");
+        heading(r, report_get_bool(r->report, "stopped")
+                       ? "It had these files, which lay outside of the volume\n"
+                         "(pmm-seal info --attached FILE ARCHIVE prints one):"
+                       : "with these files, which lay outside of the volume\n"
+                         "(pmm-seal info --attached FILE ARCHIVE prints one):");
         lines(r, "needed");
     }
     if (report_has(r->report, "attached")) {

@@ -101,6 +101,21 @@ static int take_extras(struct backup *b, struct err *err)
     return take_files(b, o->attach, false, err);
 }
 
+/* Whether one of the files of --add is PMM's key: by the name it has by default, or by
+ * what its container is told. */
+static bool adds_key(const struct backup_opts *o)
+{
+    static const char key[] = "pmm-encryption.key";
+    const char *elsewhere = getenv("PMM_ENCRYPTION_KEY_PATH");
+    for (const char *const *path = o->add; path != NULL && *path != NULL; path++) {
+        const char *slash = strrchr(*path, '/');
+        if (strcmp(slash != NULL ? slash + 1 : *path, key) == 0 ||
+            (elsewhere != NULL && strcmp(*path, elsewhere) == 0))
+            return true;
+    }
+    return false;
+}
+
 static int open_source(struct backup *b, struct err *err)
 {
     const struct backup_opts *o = b->opts;
@@ -108,7 +123,7 @@ static int open_source(struct backup *b, struct err *err)
     struct source *s = &b->source;
     if (source_open(s, o->source, !o->no_defaults, b->job, err) != 0 ||
         take_extras(b, err) != 0 ||
-        volume_complete(s->fd, &s->volume, o->add != NULL, sink, err) != 0)
+        volume_complete(s->fd, &s->volume, adds_key(o), sink, err) != 0)
         return -1;
     b->walk = (struct walk_opts){.excludes = o->excludes,
                                  .defaults = s->defaults,
@@ -292,8 +307,11 @@ static int read_source(struct backup *b, struct err *err)
 static int not_restarted(const struct backup *b, struct err *err)
 {
     *err = b->restart;
-    return err_state(err, "the archive is whole: %s; start them yourself",
-                     output_path(b->out));
+    return err_state(
+        err,
+        "the archive is whole: %s; what was stopped for it may stand still: "
+        "start it yourself",
+        output_is_stream(b->out) ? "on standard output" : output_path(b->out));
 }
 
 static int wet_run(struct backup *b, struct err *err)
@@ -321,11 +339,12 @@ static int wet_run(struct backup *b, struct err *err)
 }
 
 /* After a failure: what was stopped runs again, or a warning names it. */
-static void resume(struct backup *b)
+static void resume(struct backup *b, const struct err *failure)
 {
     if (b->restart.cls == ERR_NONE)
         (void)pause_end(&b->pause, b->job, &b->restart);
-    if (b->restart.cls != ERR_NONE)
+    /* Unless that is the failure. */
+    if (b->restart.cls != ERR_NONE && strcmp(b->restart.text, failure->text) != 0)
         notice(report_sink(b->job->report), NOTICE_WARNING, "services-not-restarted",
                NULL, "%s", b->restart.text);
 }
@@ -343,7 +362,7 @@ int backup_run(const struct job *job, const struct backup_opts *opts, struct err
         rc = opts->dry_run ? dry_run(b, err) : wet_run(b, err);
 
     if (rc != 0)
-        resume(b);
+        resume(b, err);
     tarout_free(b->tar);
     writer_free(b->writer, err);
     output_free(b->out);

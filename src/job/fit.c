@@ -1,11 +1,13 @@
 #include "job/fit.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "pmm/control.h"
 #include "pmm/live.h"
 #include "pmm/volume.h"
 #include "util/path.h"
@@ -52,11 +54,11 @@ void fit_owners(const struct idmap *archive, const struct notice_sink *notices)
     if (strcmp(archive->uid, own.uid) == 0 && strcmp(archive->gid, own.gid) == 0)
         return;
     notice(notices, there == here ? NOTICE_NOTE : NOTICE_WARNING, "other-id-map", NULL,
-           "the owners are numbers of %s, and were restored to %s: that is right "
-           "from container to container. The volume of a rootless container is to be "
-           "backed up and restored from outside by podman unshare",
-           there ? "a user namespace" : "the host",
-           here ? "a user namespace" : "the host");
+           "the numbers of owners were read %s and written %s: right from container to "
+           "container, wrong for the volume of a rootless container that is looked at "
+           "from outside; restore to that by podman unshare",
+           there ? "inside a user namespace" : "on the host",
+           here ? "inside a user namespace" : "on the host");
 }
 
 int fit_stopped(int fd, const char *path, struct err *err)
@@ -103,12 +105,23 @@ static bool touches(const char *path, const char *store)
     return path_below(path, store) || path_below(store, path);
 }
 
+static bool in_cluster(const char *path)
+{
+    char first[VOLUME_TEXT];
+    size_t n = strcspn(path, "/");
+    if (n >= sizeof first)
+        return false;
+    memcpy(first, path, n);
+    first[n] = '\0';
+    return control_cluster_name(first);
+}
+
 bool fit_stores(const char *const *paths, size_t n)
 {
     static const char *const stores[] = {"victoriametrics", "clickhouse",
                                          "prometheus/data"};
     for (size_t i = 0; i < n; i++) {
-        if (strncmp(paths[i], "postgres", strlen("postgres")) == 0)
+        if (in_cluster(paths[i]))
             return true;
         for (size_t k = 0; k < sizeof stores / sizeof *stores; k++)
             if (touches(paths[i], stores[k]))
@@ -121,7 +134,7 @@ void fit_seeded(const char *target, struct err *err)
 {
     struct volume_facts v;
     struct err ignored = {0};
-    if (err->cls != ERR_REFUSED)
+    if (err->cls != ERR_REFUSED || err->sys != ENOTEMPTY)
         return;
     int fd = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)

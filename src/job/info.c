@@ -94,7 +94,8 @@ static int take_attached(const struct opened *o, const char *name, struct buf *c
     const struct extra_file *f = extras_find(&o->manifest.extras, name);
     if (f == NULL) {
         err_set(err, ERR_FAIL, "no such file was attached to the archive: %s", name);
-        return err_hint(err, "pmm-seal info ARCHIVE names those that were");
+        return err_hint(
+            err, "pmm-seal info --passphrase-file FILE ARCHIVE names those that were");
     }
     return buf_add(content, f->text, strlen(f->text) + 1) == 0 ? 0 : err_nomem(err);
 }

@@ -111,6 +111,15 @@ static int check_paths(const struct restore *r, struct err *err)
     return place_check_paths(r->place, paths, n, err);
 }
 
+/* Everything by name would come without what makes a volume whole. */
+static int some_only(const struct restore *r, struct err *err)
+{
+    if (r->everything || !select_everything(r->select))
+        return 0;
+    err_set(err, ERR_USAGE, "the PATH stands for everything");
+    return err_hint(err, "leave it out to restore everything");
+}
+
 static int open_archive(struct restore *r, struct err *err)
 {
     struct opened *o = &r->o;
@@ -119,9 +128,9 @@ static int open_archive(struct restore *r, struct err *err)
         return -1;
     if (o->index == NULL || r->opts->npaths == 0)
         return 0;
-    return select_bind(r->select, o->manifest.source, err) != 0
-               ? -1
-               : partial_plan(&r->parts, o, r->select, err);
+    if (select_bind(r->select, o->manifest.source, err) != 0 || some_only(r, err) != 0)
+        return -1;
+    return partial_plan(&r->parts, o, r->select, err);
 }
 
 /* To open the target is to put back what a restore that was killed in its moves has
@@ -344,7 +353,7 @@ static int run(struct restore *r, struct err *err)
 
     if (opened_open(&r->o, r->opts->archive, false, err) != 0 ||
         select_new(&r->select, r->opts->paths, r->opts->npaths, err) != 0 ||
-        open_both(r, err) != 0)
+        some_only(r, err) != 0 || open_both(r, err) != 0)
         return -1;
     if (r->opts->dry_run) {
         if (unpack(r, &nowhere, err) != 0)

@@ -12,12 +12,18 @@
 
 #define ENVIRON_MAX 1048576u
 
+/* PMM 2 has names without a prefix of its own. */
 static bool wanted(const char *text)
 {
+    static const char *const begins[] = {
+        "PMM_",    "GF_",      "VM_",      "METRICS_",
+        "ENABLE_", "DISABLE_", "PERCONA_", "DATA_RETENTION="};
     if (strncmp(text, "PMM_SEAL_", 9) == 0 || strchr(text, '=') == NULL)
         return false;
-    return strncmp(text, "PMM_", 4) == 0 || strncmp(text, "GF_", 3) == 0 ||
-           strncmp(text, "VM_", 3) == 0;
+    for (size_t i = 0; i < sizeof begins / sizeof *begins; i++)
+        if (strncmp(text, begins[i], strlen(begins[i])) == 0)
+            return true;
+    return false;
 }
 
 /* `text` is cut at its '=' unless its value is wanted as well. */

@@ -10,7 +10,8 @@
 #include "report/extras.h"
 #include "util/err.h"
 
-/* Add the variables PMM_*, GF_* and VM_* of process 1 to `x`, in their order: names
+/* Add the variables PMM_*, GF_*, VM_*, METRICS_*, ENABLE_*, DISABLE_*, PERCONA_* and
+ * DATA_RETENTION of process 1 to `x`, in their order: names
  * only, or with `values` "NAME=value" (passwords are among them). Our own PMM_SEAL_*
  * are left out. Outside a container, and where process 1 belongs to somebody else,
  * there are none. `root` is "" or, for tests, a directory that stands for "/". Returns

@@ -11,7 +11,7 @@
 #include "pmm/volume.h"
 #include "store/dirlist.h"
 
-#define PATTERN_SIZE 256u
+#define PATTERN_SIZE 1024u /* longer than any chlogs makes */
 
 struct fixed {
     const char *pattern, *why;
@@ -71,8 +71,10 @@ int excludes_tell(const struct excludes_to *to, const char *why, const char *fmt
     char pattern[PATTERN_SIZE];
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(pattern, sizeof pattern, fmt, ap);
+    int n = vsnprintf(pattern, sizeof pattern, fmt, ap);
     va_end(ap);
+    if (n < 0 || (size_t)n >= sizeof pattern)
+        return err_set(to->err, ERR_FAIL, "a default exclude is too long: %s", pattern);
     return to->fn(to->ctx, pattern, why, to->err);
 }
 

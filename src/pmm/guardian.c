@@ -299,9 +299,9 @@ int guardian_forget_services(struct guardian *g, struct err *err)
 {
     const struct wish_packet w = {.wish = WISH_FORGET};
     struct answer_packet a;
-    g->charge.s.n = 0;
     if (tell(g, &w) != 0 || hear(g, &a) != 0)
         return err_sys(err, ERR_FAIL, "the guardian process is gone");
+    g->charge.s.n = 0;
     return 0;
 }
 

@@ -56,8 +56,7 @@ struct place {
     struct swap swap;
 };
 
-/* Keep which mounts there are, so that commit can tell whether they are still the same.
- */
+/* For commit. */
 static int keep_mounts(struct place *p, struct err *err)
 {
     size_t n = 0;
@@ -70,7 +69,7 @@ static int keep_mounts(struct place *p, struct err *err)
         return err_nomem(err);
     for (size_t i = 0; i < n; i++)
         if (fstatat(p->t.fd, p->mounts[i], &p->mounted[i], AT_SYMLINK_NOFOLLOW) != 0)
-            return err_sys(err, ERR_FAIL, "cannot look at: %s/%s", p->t.path,
+            return err_sys(err, ERR_FAIL, "cannot look at what is mounted: %s",
                            p->mounts[i]);
     return 0;
 }
@@ -89,6 +88,7 @@ static int judge(struct place *p, struct err *err)
                 (p->mounts != NULL && p->mounts[0] != NULL);
     if (!p->parts && content == 1 && !p->replace) {
         err_set(err, ERR_REFUSED, "the target is not empty: %s", p->t.path);
+        err->sys = ENOTEMPTY;
         return err_hint(err,
                         "--replace puts what is restored in its place, once all of it "
                         "has proved good");
@@ -408,8 +408,7 @@ static void settle(struct place *p, const char *trash, const struct swap_meta *m
                 notices, NOTICE_WARNING, "target-metadata-not-set", p->t.path,
                 "owner, mode or time of the target directory itself could not be set");
     }
-    (void)fsync(
-        p->t.fd); /* the content is synced; this is the time and the clearing up */
+    (void)fsync(p->t.fd); /* the content is; this is its time and the clearing up */
 }
 
 /* A swap of all that is in the target, up to its commit. */

@@ -146,8 +146,8 @@ locked() { ! flock -n -s "$1" true; }
     expect 3 backup -o "$T/a.pmmseal" "$T/srv"
     says key-missing
     says password-missing
-    mkdir "$T/etc" && echo the key >"$T/etc/key"
-    expect 3 backup --add "$T/etc/key" -o "$T/b.pmmseal" "$T/srv"
+    mkdir "$T/etc" && echo the key >"$T/etc/pmm-encryption.key"
+    expect 3 backup --add "$T/etc/pmm-encryption.key" -o "$T/b.pmmseal" "$T/srv"
     silent_about key-missing
     pmm_volume "$T/srv2" 7001 1 2.41.0
     rm "$T/srv2/pmm-encryption.key" "$T/srv2/.postgres_password"
@@ -169,6 +169,51 @@ locked() { ! flock -n -s "$1" true; }
     expect 0 restore "$T/b.pmmseal" "$T/third"
     expect 3 unshare -U -r "$PMM_SEAL" restore --passphrase-file "$T/pass" "$T/b.pmmseal" "$T/fourth"
     says other-id-map
+}
+
+@test "a store that leads out of the volume is told, wherever" {
+    pmm_volume "$T/srv" 7001 1 3.7.0
+    mkdir -p "$T/srv/postgres14/pg_tblspc" "$T/wal"
+    ln -s "$T/wal" "$T/srv/postgres14/pg_wal"
+    ln -s "$T/wal" "$T/srv/postgres14/pg_tblspc/16384"
+    ln -s "$T/wal" "$T/srv/clickhouse/store"
+    expect 3 backup -o "$T/a.pmmseal" "$T/srv"
+    for path in postgres14/pg_wal postgres14/pg_tblspc/16384 clickhouse/store; do
+        says "$path: it is a symlink"
+    done
+}
+
+@test "only PMM's key stands for PMM's key, and a child is not handed the passphrase" {
+    pmm_volume "$T/srv" 7001 1 3.7.0
+    rm "$T/srv/pmm-encryption.key"
+    mkdir "$T/etc"
+    echo key >"$T/etc/pmm-encryption.key"
+    expect 3 backup --add "$T/pass" -o "$T/a.pmmseal" "$T/srv"
+    says key-missing
+    expect 0 backup --add "$T/etc/pmm-encryption.key" -o "$T/b.pmmseal" "$T/srv"
+    fake_supervisorctl
+    sed -i "2i ls -l /proc/\$\$/fd >>'$T/fds'" "$T/fake/supervisorctl"
+    exec 7<"$T/pass"
+    expect_sh 0 'PATH=$T/fake:$PATH seal backup -q --kdf interactive --stop-services --passphrase-fd 7 \
+        --add "$T/etc/pmm-encryption.key" -o "$T/c.pmmseal" "$T/srv"'
+    exec 7<&-
+    [ -s "$T/fds" ]
+    if grep -F "$T/pass" "$T/fds"; then fail "a child has the file of the passphrase open"; fi
+}
+
+@test "another server's store in a mount is a warning" {
+    need_mounts
+    pmm_volume "$T/srv" 7001 1 3.7.0
+    rm -r "$T/srv/clickhouse"
+    backup -q -o "$T/a.pmmseal" "$T/srv"
+    export -f with_pass restore
+    export T PMM_SEAL
+    mkdir -p "$T/vol/clickhouse"
+    expect 3 unshare -m bash -ec '
+        mount -t tmpfs none "$T/vol/clickhouse"
+        echo theirs >"$T/vol/clickhouse/data"
+        restore --replace "$T/a.pmmseal" "$T/vol"'
+    says mount-kept
 }
 
 @test "files from elsewhere go along and come back" {
@@ -327,6 +372,8 @@ END
     echo new >"$T/new/nginx/mounted"
     backup -q -o "$T/a.pmmseal" "$T/new"
     backup -q -o "$T/old.pmmseal" "$T/old"
+    cp "$T/a.pmmseal" "$T/bad.pmmseal"
+    printf XXXX | dd of="$T/bad.pmmseal" bs=1 seek=5000 conv=notrunc 2>/dev/null
     fake_supervisorctl
     mkdir "$T/vol"
     export -f with_pass restore verify diff_ traced
@@ -353,6 +400,13 @@ END
                 echo "call $n: started on half a volume: $(ls "$CTL")"
                 exit 1
             fi
+            # With the wrong passphrase nothing is touched; a restore that fails later on leaves all of one age.
+            "$PMM_SEAL" restore -q --replace --passphrase-file "$T/other" "$T/a.pmmseal" "$T/vol" 2>/dev/null && exit 1
+            rc=0; restore -q --replace "$T/bad.pmmseal" "$T/vol" 2>/dev/null || rc=$?
+            [ $rc = 5 ]
+            [ -e "$T/vol/pmm-distribution" ]
+            cmp "$T/vol/alerting" "$T/vol/nginx/mounted" || { echo "call $n: put in order, not all of one age"; exit 1; }
+            restore -q --replace "$T/old.pmmseal" "$T/vol"
         done
         echo "$n"
         [ "$n" -gt 10 ]

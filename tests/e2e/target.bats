@@ -183,7 +183,7 @@ clean() { [ -z "$(find "$T" -name '.pmm-seal-*' -o -name '.*.tmp')" ] || fail "l
     mkdir -p "$T/vol/empty"
     cp "$T/a.pmmseal" "$T/vol/b.pmmseal"
     expect 7 restore --replace "$T/vol/b.pmmseal" "$T/vol"
-    says 'lies in the target'
+    says 'lies in what is to be replaced'
     rm "$T/vol/b.pmmseal"
     export -f with_pass restore
     export T PMM_SEAL E2E
@@ -193,6 +193,58 @@ clean() { [ -z "$(find "$T" -name '.pmm-seal-*' -o -name '.*.tmp')" ] || fail "l
         restore --replace "$T/a.pmmseal" "$T/vol"
         [ "$(cat "$T/vol/empty/archive")" = precious ]'
     says mount-kept
+}
+
+@test "a part of the archive's own place is not replaced away, and everything is not a part" {
+    small_tree "$T/src"
+    mkdir -p "$T/vol"
+    backup -q -o "$T/a.pmmseal" "$T/src"
+    restore -q --replace "$T/a.pmmseal" "$T/vol"
+    cp "$T/a.pmmseal" "$T/vol/logs/b.pmmseal"
+    expect 7 restore --replace "$T/vol/logs/b.pmmseal" "$T/vol" logs
+    says 'lies in what is to be replaced'
+    present "$T/vol/logs/b.pmmseal"
+    expect 0 restore --replace "$T/vol/logs/b.pmmseal" "$T/vol" nginx
+    expect 2 restore "$T/a.pmmseal" "$T/vol" .
+    expect 2 restore "$T/a.pmmseal" "$T/new" "$T/src"
+    absent "$T/new"
+}
+
+@test "what is mounted from the target itself is refused, and what is mounted over it does not count" {
+    need_mounts
+    small_tree "$T/src"
+    backup -q -o "$T/a.pmmseal" "$T/src"
+    export -f with_pass restore same_trees
+    export T PMM_SEAL E2E
+    expect 0 unshare -m bash -ec '
+        mkdir "$T/vol"
+        mount -t tmpfs none "$T/vol"
+        mkdir "$T/vol/nginx" "$T/vol/elsewhere"
+        echo kept >"$T/vol/elsewhere/data"
+        mount --bind "$T/vol/elsewhere" "$T/vol/nginx"
+        rc=0; restore --replace "$T/a.pmmseal" "$T/vol" || rc=$?
+        [ $rc = 7 ]
+        [ "$(cat "$T/vol/nginx/data")" = kept ]
+        mount -t tmpfs none "$T/vol"
+        restore "$T/a.pmmseal" "$T/vol"
+        same_trees "$T/src" "$T/vol"'
+}
+
+@test "with --replace the owners and the root of a mount are restored, too" {
+    need_mounts
+    small_tree "$T/src"
+    chmod 711 "$T/src/nginx"
+    backup -q -o "$T/a.pmmseal" "$T/src"
+    mkdir -p "$T/vol/nginx"
+    export -f with_pass restore diff_ same_trees
+    export T PMM_SEAL E2E
+    expect 0 unshare -m bash -ec '
+        mount -t tmpfs none "$T/vol/nginx"
+        restore --replace "$T/a.pmmseal" "$T/vol"
+        chown 7:7 "$T/vol/nginx/conf"
+        chmod 777 "$T/vol/nginx"
+        restore --replace "$T/a.pmmseal" "$T/vol"
+        diff_ "$T/a.pmmseal" "$T/vol"'
 }
 
 @test "a file mounted in the target stays: same is a note, different is 3" {

@@ -382,6 +382,21 @@ static void test_should_it_be_gone_the_main_process_does_it(void **state)
     assert_true(after_ran());
 }
 
+/* A restore whose guardian is gone before the moves has moved nothing: its services
+ * start again. */
+static void test_what_could_not_be_forgotten_is_brought_back(void **state)
+{
+    struct err err = {0}, none = {0};
+    (void)state;
+    struct guardian *g = start(AFTER);
+    arm_and_stop(g);
+    kill(guardian_of(getpid()), SIGKILL);
+    assert_int_equal(guardian_forget_services(g, &err), -1);
+    assert_int_equal(guardian_release(g, &none), 0);
+    assert_true(all_run() && after_ran());
+    guardian_free(g);
+}
+
 static void test_a_command_that_may_have_run_is_not_run_again(void **state)
 {
     struct err err = {0};
@@ -460,6 +475,7 @@ int main(int argc, char **argv)
         TEST(test_after_waits_for_before_when_the_backup_is_killed),
         TEST(test_signals_do_not_end_it),
         TEST(test_should_it_be_gone_the_main_process_does_it),
+        TEST(test_what_could_not_be_forgotten_is_brought_back),
         TEST(test_a_command_that_may_have_run_is_not_run_again),
         TEST(test_it_keeps_no_stream_and_no_session),
         TEST(test_it_does_not_know_the_passphrase),

@@ -1,5 +1,6 @@
 #include "cli/cmd_backup.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -28,6 +29,7 @@ int cmd_backup_run(struct run *r, struct err *err)
     char host[256] = "";
     if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0')
         strcpy(host, "unknown");
+    const struct prune_opts prune = {.rules = o->keep, .max_deletes = o->max_deletes};
     const struct backup_opts b = {
         .source = o->place,
         .output = o->output,
@@ -50,6 +52,12 @@ int cmd_backup_run(struct run *r, struct err *err)
         .allow_weak = o->allow_weak,
         .estimate = o->progress != PROGRESS_NONE,
         .dry_run = o->dry_run,
+        .verify = o->verify      ? BACKUP_VERIFY_ALWAYS
+                  : o->no_verify ? BACKUP_VERIFY_NEVER
+                                 : BACKUP_VERIFY_DIRECTORY,
+        .require_mount = o->require_mount,
+        .lock_wait = o->lock_wait,
+        .prune = keep_rules_given(&o->keep) ? &prune : NULL,
     };
     return backup_run(&r->job, &b, err);
 }
@@ -111,6 +119,11 @@ void cmd_backup_print(const struct run *r)
         fprintf(r->out, " (%s)",
                 human_bytes(size, report_get_u64(r->report, "archive_bytes")));
     }
+    if (report_get_bool(r->report, "verified"))
+        fputs(", verified", r->out);
+    if (report_get_u64(r->report, "deleted") > 0)
+        fprintf(r->out, ", %" PRIu64 " older deleted",
+                report_get_u64(r->report, "deleted"));
     summary_warnings(r);
     print_volume(r);
     if (r->opts->verbose)

@@ -1,8 +1,11 @@
 #include "cli/cmd_list.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
+#include "cli/archiverow.h"
 #include "cli/lines.h"
+#include "job/directory.h"
 #include "job/list.h"
 #include "report/json.h"
 
@@ -35,9 +38,44 @@ static int on_entry(void *ctx, const struct item *item, struct err *err)
     return rc == 0 ? write_line(l, err) : err_nomem(err);
 }
 
+/* A directory_fn. */
+static int on_archive(void *ctx, const struct catalog_entry *e, struct err *err)
+{
+    struct run *r = ctx;
+    char warnings[24] = "?";
+    if (r->opts->json)
+        return archiverow_json(r->out, e, r->job.now, NULL, err);
+    if (!r->headed)
+        archiverow_heading(r->out, "WARNINGS");
+    r->headed = true;
+    if (e->state == CATALOG_GOOD)
+        snprintf(warnings, sizeof warnings, "%" PRIu64, e->totals.warnings);
+    archiverow_text(r->out, e, r->job.now, warnings);
+    return 0;
+}
+
+static int list_directory(struct run *r, struct err *err)
+{
+    const struct options *o = r->opts;
+    if (o->npaths > 0)
+        return err_set(err, ERR_USAGE,
+                       "a directory of archives has no PATHs: list one "
+                       "of its archives");
+    if (directory_list(&r->job, o->archive, o->passphrase_given, on_archive, r, err) !=
+        0)
+        return -1;
+    if (!o->json && !o->passphrase_given && r->headed)
+        fputs("(not authenticated; with a passphrase option this also tells what is in "
+              "them)\n",
+              r->out);
+    return 0;
+}
+
 int cmd_list_run(struct run *r, struct err *err)
 {
     const struct options *o = r->opts;
+    if (directory_is(o->archive))
+        return list_directory(r, err);
     struct listing l = {.run = r, .lines = {.list_long = o->list_long, .nul = o->nul}};
     int rc = list_run(&r->job, o->archive, o->paths, o->npaths, on_entry, &l, err);
     buf_free(&l.line);

@@ -5,6 +5,7 @@
 
 #include "cli/prompt.h"
 #include "cli/summary.h"
+#include "job/directory.h"
 #include "job/rekey.h"
 
 static enum rekey_action action(const struct options *o)
@@ -30,7 +31,39 @@ int cmd_rekey_run(struct run *r, struct err *err)
     };
     k.new_passphrase.prompt = prompt_ask;
     k.new_passphrase.prompt_ctx = r->message;
-    return rekey_run(&r->job, &k, err);
+    r->directory = directory_is(o->archive);
+    if (!r->directory)
+        return rekey_run(&r->job, &k, err);
+    if (o->output != NULL)
+        return err_set(err, ERR_USAGE,
+                       "-o is for one archive: a directory is rekeyed in place");
+    return directory_rekey(&r->job, &k, o->lock_wait, NULL, NULL, err);
+}
+
+static void warn_of_copies(const struct run *r, const char *of)
+{
+    fprintf(r->out,
+            "Older copies of %s still open with the old passphrase: destroy them if it "
+            "is known to others.\n",
+            of);
+}
+
+static void print_directory(const struct run *r)
+{
+    static const char *const done[] = {
+        [REKEY_CHANGE] = "the passphrase was changed",
+        [REKEY_ADD] = "the passphrase was added",
+        [REKEY_REMOVE] = "the passphrase was removed",
+        [REKEY_HEAL] = "the headers are good",
+    };
+    enum rekey_action a = action(r->opts);
+    uint64_t n = report_get_u64(r->report, "good");
+    summary_text(r, "archive");
+    fprintf(r->out, ": %s in %" PRIu64 " %s", done[a], n,
+            n == 1 ? "archive" : "archives");
+    summary_warnings(r);
+    if (a == REKEY_CHANGE || a == REKEY_REMOVE)
+        warn_of_copies(r, "these archives");
 }
 
 void cmd_rekey_print(const struct run *r)
@@ -41,6 +74,10 @@ void cmd_rekey_print(const struct run *r)
         [REKEY_REMOVE] = "the passphrase was removed",
         [REKEY_HEAL] = "nothing to heal, both headers are good",
     };
+    if (r->directory) {
+        print_directory(r);
+        return;
+    }
     enum rekey_action a = action(r->opts);
     bool healed = report_get_bool(r->report, "healed");
     uint64_t slots = report_get_u64(r->report, "slots");
@@ -55,8 +92,5 @@ void cmd_rekey_print(const struct run *r)
         fputs(" (a damaged or stale header was healed on the way)", r->out);
     summary_warnings(r);
     if (a == REKEY_CHANGE || a == REKEY_REMOVE)
-        fputs(
-            "Older copies of this archive still open with the old passphrase: destroy "
-            "them if it is known to others.\n",
-            r->out);
+        warn_of_copies(r, "this archive");
 }

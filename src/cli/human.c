@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 char *human_bytes(char out[HUMAN_SIZE], uint64_t n)
 {
@@ -35,6 +36,25 @@ char *human_seconds(char out[HUMAN_SIZE], double seconds)
     else
         snprintf(out, HUMAN_SIZE, "%" PRIu64 " h %02u min", s / 3600,
                  (unsigned)(s / 60 % 60));
+    return out;
+}
+
+char *human_age(char out[HUMAN_SIZE], int64_t seconds)
+{
+    static const struct {
+        int64_t upto, unit;
+        const char *name;
+    } steps[] = {{120, 1, "s"},
+                 {7200, 60, "min"},
+                 {2 * 86400, 3600, "h"},
+                 {730 * (int64_t)86400, 86400, "d"},
+                 {INT64_MAX, 365 * (int64_t)86400, "y"}};
+    size_t i = 0;
+    if (seconds < 0)
+        return strcpy(out, "-");
+    while (seconds >= steps[i].upto && i + 1 < sizeof steps / sizeof *steps)
+        i++;
+    snprintf(out, HUMAN_SIZE, "%" PRId64 " %s", seconds / steps[i].unit, steps[i].name);
     return out;
 }
 

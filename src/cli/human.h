@@ -12,6 +12,10 @@ char *human_bytes(char out[HUMAN_SIZE], uint64_t n);
 /* "0.04 s", "3.4 s", "2 min 05 s", "1 h 02 min". Returns out. */
 char *human_seconds(char out[HUMAN_SIZE], double seconds);
 
+/* An age in its largest unit: "12 s", "5 min", "3 h", "12 d", "2 y"; "-" if negative.
+ * Returns out. */
+char *human_age(char out[HUMAN_SIZE], int64_t seconds);
+
 /* As a clock that runs down: "0:07", "12:34", "1:02:03". Returns out. */
 char *human_clock(char out[HUMAN_SIZE], uint64_t seconds);
 

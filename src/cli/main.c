@@ -50,7 +50,7 @@ static int flush_output(const struct options *o, struct message *m, int status)
     err_set(&err, ERR_FAIL, "cannot write to standard output%s%s", why != 0 ? ": " : "",
             why != 0 ? strerror(why) : "");
     if (o->command == COMMAND_BACKUP || o->command == COMMAND_RESTORE ||
-        o->command == COMMAND_REKEY)
+        o->command == COMMAND_REKEY || o->command == COMMAND_PRUNE)
         err_hint(&err,
                  "what was asked for is done all the same: only its report is lost");
     message_error(m, &err);

@@ -4,13 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/config.h"
 #include "cli/syntax.h"
+#include "cli/values.h"
 
 #define LONG_BASE 256 /* getopt's value of a long option: this plus its row */
 
 static void set_defaults(struct options *o)
 {
-    *o = (struct options){.command = COMMAND_NONE, .level = 3, .name = "pmm-data"};
+    *o = (struct options){
+        .command = COMMAND_NONE, .level = 3, .name = "pmm-data", .max_deletes = 10};
     o->owner = EXTRACT_OWNER_NUMERIC;
     o->passphrase = (struct passphrase_opts){.fd = -1,
                                              .what = "passphrase",
@@ -128,34 +131,44 @@ static int abbreviated(const char *token, const struct syntax_option *row,
                    token + 2, row->name);
 }
 
-static int apply(struct options *o, const struct syntax_option *row, struct err *err)
+/* ---- the command line ---- */
+
+struct given {
+    const struct syntax_option *row;
+    const char *arg;
+};
+
+/* Its options, in its order. */
+struct line {
+    struct given *given;
+    size_t n, cap;
+};
+
+static int line_add(struct line *l, const struct syntax_option *row, const char *arg,
+                    struct err *err)
 {
-    char *field = (char *)o + row->field;
-    switch (row->kind) {
-    case SYNTAX_FLAG:
-        *(bool *)field = true; /* field of struct options: aligned */
-        return 0;
-    case SYNTAX_TEXT:
-        if (optarg[0] == '\0')
-            return err_set(err, ERR_USAGE, "--%s: the argument is empty", row->name);
-        memcpy(field, &optarg, sizeof optarg);
-        return 0;
-    case SYNTAX_VALUE:
-        return row->set(o, row->name, optarg, err);
+    if (l->n == l->cap) {
+        size_t cap = l->cap * 2 + 8;
+        struct given *more = reallocarray(l->given, cap, sizeof *more);
+        if (more == NULL)
+            return err_nomem(err);
+        l->given = more;
+        l->cap = cap;
     }
-    return -1;
+    l->given[l->n++] = (struct given){row, arg};
+    return 0;
 }
 
 /* `argv` begins with the command. Leaves optind at the first operand. */
-static int parse_options(struct options *o, const struct grammar *g, int argc,
-                         char **argv, struct err *err)
+static int line_read(struct line *l, enum command command, const struct grammar *g,
+                     int argc, char **argv, struct err *err)
 {
     opterr = 0;
     optind = 0; /* glibc: start anew */
     for (int v; (v = getopt_long(argc, argv, g->letters, g->longs, NULL)) != -1;) {
         if (v == '?')
-            return bad_option(argv[optind - 1], o->command, err);
-        const struct syntax_option *row = find_row(v == ':' ? optopt : v, o->command);
+            return bad_option(argv[optind - 1], command, err);
+        const struct syntax_option *row = find_row(v == ':' ? optopt : v, command);
         if (row == NULL)
             return err_set(err, ERR_USAGE, "no such option");
         if (v == ':')
@@ -166,10 +179,88 @@ static int parse_options(struct options *o, const struct grammar *g, int argc,
             token = argv[optind - 2];
         if (v >= LONG_BASE && abbreviated(token, row, err) != 0)
             return -1;
-        if (apply(o, row, err) != 0)
+        if (line_add(l, row, optarg, err) != 0)
             return -1;
     }
     return 0;
+}
+
+static bool line_has(const struct line *l, const char *name)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (strcmp(l->given[i].row->name, name) == 0)
+            return true;
+    return false;
+}
+
+static int line_apply(const struct line *l, struct options *o, struct err *err)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (syntax_apply(o, l->given[i].row, l->given[i].arg, err) != 0)
+            return -1;
+    return 0;
+}
+
+/* ---- the file below it ---- */
+
+static bool has_source(const struct passphrase_opts *p)
+{
+    return p->file != NULL || p->fd >= 0 || p->command != NULL;
+}
+
+/* A source of the command line takes the place of the file's, whose consent to
+ * --passphrase-file-insecure was for that one. */
+static void forget_sources(struct options *o, const struct line *l)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        const struct syntax_option *row = l->given[i].row;
+        if (row->set != values_file && row->set != values_fd &&
+            row->set != values_command)
+            continue;
+        struct passphrase_opts *p =
+            strncmp(row->name, "new-", 4) == 0 ? &o->new_source : &o->passphrase;
+        if (has_source(p))
+            p->file_insecure = false;
+        p->file = p->command = NULL;
+        p->fd = -1;
+    }
+}
+
+/* Before the command line is applied: it has the last word. */
+static int apply_file(struct options *o, const struct line *l, struct err *err)
+{
+    const char *which = NULL;
+    for (size_t i = 0; i < l->n; i++) {
+        if (strcmp(l->given[i].row->name, "config") != 0)
+            continue;
+        if (which != NULL)
+            return err_set(err, ERR_USAGE, "--config: given twice");
+        which = l->given[i].arg;
+    }
+    if (which == NULL || line_has(l, "help") || line_has(l, "version"))
+        return 0;
+    if (which[0] == '\0')
+        return err_set(err, ERR_USAGE, "--config: the argument is empty");
+    if (config_read(&o->config_file, CONFIG_DIR, which, o, err) != 0)
+        return -1;
+    forget_sources(o, l);
+    return 0;
+}
+
+/* The operand that the file has for this command, or NULL. */
+static const char *file_operand(const struct options *o)
+{
+    switch (o->command) {
+    case COMMAND_BACKUP:
+        return o->source;
+    case COMMAND_VERIFY:
+    case COMMAND_LIST:
+    case COMMAND_REKEY:
+    case COMMAND_PRUNE:
+        return o->directory;
+    default:
+        return NULL;
+    }
 }
 
 /* ---- the whole ---- */
@@ -177,6 +268,11 @@ static int parse_options(struct options *o, const struct grammar *g, int argc,
 static int operands(struct options *o, int n, char **v, struct err *err)
 {
     const struct syntax_command *c = &syntax_commands[o->command];
+    char *alone = (char *)file_operand(o);
+    if (n == 0 && alone != NULL) {
+        v = &alone;
+        n = 1;
+    }
     if (n < c->min)
         return err_set(err, ERR_USAGE, "%s: something is missing: pmm-seal %s %s",
                        c->name, c->name, c->operands);
@@ -201,14 +297,9 @@ static int operands(struct options *o, int n, char **v, struct err *err)
         if (strcmp(o->place, "-") == 0)
             return err_set(err, ERR_USAGE, "%s: \"-\" is no directory", c->name);
     }
-    o->paths = (const char *const *)v;
+    o->paths = n > 0 ? (const char *const *)v : NULL;
     o->npaths = (size_t)n;
     return 0;
-}
-
-static bool has_source(const struct passphrase_opts *p)
-{
-    return p->file != NULL || p->fd >= 0 || p->command != NULL;
 }
 
 /* Options that make no sense together. */
@@ -230,6 +321,14 @@ static int check(const struct options *o, struct err *err)
         return err_set(err, ERR_USAGE,
                        "--stop-services: the volume of a running server has content, "
                        "say --replace as well");
+    if (o->verify && o->no_verify)
+        return err_set(err, ERR_USAGE,
+                       "--verify and --no-verify contradict each other");
+    if (o->command == COMMAND_PRUNE && !keep_rules_given(&o->keep)) {
+        err_set(err, ERR_USAGE, "prune: which archives are to stay?");
+        return err_hint(err,
+                        "say --keep-last, --keep-daily, --keep-within or the like");
+    }
     if (o->command == COMMAND_REKEY && o->force && o->output == NULL)
         return err_set(err, ERR_USAGE, "rekey: --force goes with --output only");
     return 0;
@@ -257,14 +356,22 @@ static void finish(struct options *o)
 static int parse_command(struct options *o, int argc, char **argv, struct err *err)
 {
     struct grammar g = {0};
+    struct line l = {0};
     int rc = grammar_make(&g, o->command, err);
     if (rc == 0)
-        rc = parse_options(o, &g, argc, argv, err);
+        rc = line_read(&l, o->command, &g, argc, argv, err);
+    if (rc == 0)
+        rc = apply_file(o, &l, err);
+    if (rc == 0)
+        rc = line_apply(&l, o, err);
+    free(l.given);
     grammar_free(&g);
     if (rc != 0 || o->help || o->version)
         return rc;
     if (operands(o, argc - optind, argv + optind, err) != 0 || check(o, err) != 0)
-        return -1;
+        return o->config == NULL
+                   ? -1
+                   : err_hint(err, "options also came from --config %s", o->config);
     finish(o);
     return 0;
 }
@@ -315,6 +422,7 @@ void options_free(struct options *o)
     free(o->accept);
     free(o->add_files);
     free(o->attach_files);
+    config_free(o->config_file);
 }
 
 bool options_to_stdout(const struct options *o)

@@ -1,6 +1,6 @@
 /*
- * The command line as a struct. Parsing runs nothing and asks nobody; the one thing it
- * reads is the file of --exclude-from.
+ * The command line, and the file of --config below it, as a struct. Parsing runs
+ * nothing and asks nobody; what it reads are the files of --config and --exclude-from.
  */
 #ifndef CLI_OPTIONS_H
 #define CLI_OPTIONS_H
@@ -12,6 +12,7 @@
 #include "archive/extract.h"
 #include "archive/glob.h"
 #include "cli/progress.h"
+#include "keep/keep.h"
 #include "seal/kdf.h"
 #include "secret/passphrase.h"
 #include "util/err.h"
@@ -24,12 +25,15 @@ enum command {
     COMMAND_RESTORE,
     COMMAND_DIFF,
     COMMAND_REKEY,
+    COMMAND_PRUNE,
     COMMAND_COUNT,
     COMMAND_NONE = COMMAND_COUNT, /* help in general, or the version */
 };
 
-/* Strings point into argv. Unless said otherwise a field is 0, false or NULL when the
- * option was not given. */
+struct config;
+
+/* Strings point into argv, or into config_file. Unless said otherwise a field is 0,
+ * false or NULL when the option was not given. */
 struct options {
     enum command command;
     bool help, version; /* print that and do nothing */
@@ -39,6 +43,11 @@ struct options {
     const char *place;   /* SOURCE, TARGET or DIRECTORY */
     const char *const *paths;
     size_t npaths;
+
+    /* --config */
+    const char *config;             /* its argument */
+    struct config *config_file;     /* owned */
+    const char *source, *directory; /* operands by the file, for where none is given */
 
     /* all commands */
     struct passphrase_opts passphrase; /* complete but for prompt, prompt_ctx */
@@ -63,12 +72,22 @@ struct options {
     struct globset *excludes; /* NULL: none; diff has it too */
     bool one_file_system;
     bool new_passphrase; /* --new-passphrase */
-    bool dry_run;        /* restore has it too */
+    bool dry_run;        /* restore and prune have it too */
     bool show_excludes;
     bool no_default_excludes, allow_live; /* without effect on what is no PMM volume */
     const char **add_files, **attach_files; /* NULL-ended, or NULL */
     size_t nadd, nattach;
     bool env_values;
+
+    bool verify, no_verify; /* neither: as the output calls for */
+
+    /* a directory of archives: backup, prune; some of it verify and rekey */
+    struct keep_rules keep;
+    unsigned max_deletes; /* default 10 */
+    unsigned lock_wait;   /* seconds */
+    bool require_mount;
+    const char *metrics_file;
+    unsigned sample_share, sample_of; /* verify --sample SHARE/OF; 0: all */
 
     /* backup, restore */
     bool stop_services;
@@ -98,8 +117,10 @@ struct options {
     struct passphrase_opts new_source; /* complete but for prompt, prompt_ctx */
 };
 
-/* Fill *o from argv (argv[0] is the program). Returns 0, or -1: ERR_USAGE with a hint,
- * or ERR_FAIL. options_free either way. */
+/* Fill *o from argv (argv[0] is the program), and first from the file of --config, if
+ * there is one: what both say is as the command line has it, what can be repeated
+ * counts from both. Returns 0, or -1: ERR_USAGE with a hint, ERR_FAIL, or ERR_REFUSED
+ * for a file that others can change. options_free either way. */
 int options_parse(struct options *o, int argc, char **argv, struct err *err);
 void options_free(struct options *o);
 

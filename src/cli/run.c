@@ -11,10 +11,12 @@
 #include "cli/cmd_diff.h"
 #include "cli/cmd_info.h"
 #include "cli/cmd_list.h"
+#include "cli/cmd_prune.h"
 #include "cli/cmd_rekey.h"
 #include "cli/cmd_restore.h"
 #include "cli/cmd_verify.h"
 #include "cli/cpus.h"
+#include "cli/metricsfile.h"
 #include "cli/prompt.h"
 #include "cli/syntax.h"
 #include "cli/version.h"
@@ -38,6 +40,7 @@ static const struct command_row commands[] = {
     [COMMAND_RESTORE] = {cmd_restore_run, cmd_restore_print},
     [COMMAND_DIFF] = {cmd_diff_run, cmd_diff_print},
     [COMMAND_REKEY] = {cmd_rekey_run, cmd_rekey_print},
+    [COMMAND_PRUNE] = {cmd_prune_run, cmd_prune_print},
 };
 
 int run_status(const struct err *err)
@@ -179,6 +182,18 @@ static void print_json(const struct run *r, int status, const struct err *err)
     free(text);
 }
 
+/* That the monitoring was not told is a warning: what was asked for is done. */
+static int tell_metrics(struct run *r, int status)
+{
+    struct err err = {0};
+    if (r->opts->metrics_file == NULL || r->opts->dry_run || r->report == NULL ||
+        metricsfile_update(r, status, &err) == 0)
+        return status;
+    notice(report_sink(r->report), NOTICE_WARNING, "metrics-not-written",
+           r->opts->metrics_file, "%s", err.text);
+    return status == 0 && report_warnings(r->report) > 0 ? 3 : status;
+}
+
 int run_command(const struct options *opts, struct message *message)
 {
     struct run r = {.opts = opts, .message = message};
@@ -189,7 +204,7 @@ int run_command(const struct options *opts, struct message *message)
     if (rc == 0)
         rc = work(&r, &err);
     name_signal(&err);
-    int status = status_of(&r, &err);
+    int status = tell_metrics(&r, status_of(&r, &err));
     if (rc != 0)
         tell_failure(&r, &err);
     if (opts->json && r.report != NULL)

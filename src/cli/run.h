@@ -23,6 +23,8 @@ struct run {
     struct job job;
     double seconds;       /* that the job took; for print */
     uint64_t differences; /* diff's */
+    bool directory;       /* the operand is a directory of archives */
+    bool headed;          /* the heading of a table is out */
     FILE *out;            /* where reports go: stderr when stdout carries the archive */
 };
 

@@ -7,10 +7,10 @@
 const struct syntax_command syntax_commands[] = {
     [COMMAND_BACKUP] = {"backup", "[-o ARCHIVE|DIRECTORY/|-] SOURCE",
                         "save the directory SOURCE in an encrypted archive", 1, 1},
-    [COMMAND_VERIFY] = {"verify", "ARCHIVE|-",
+    [COMMAND_VERIFY] = {"verify", "ARCHIVE|DIRECTORY|-",
                         "read and check everything, write nothing", 1, 1},
-    [COMMAND_LIST] = {"list", "ARCHIVE|- [PATH...]", "show what an archive holds", 1,
-                      -1},
+    [COMMAND_LIST] = {"list", "ARCHIVE|DIRECTORY|- [PATH...]",
+                      "show what an archive, or a directory of archives, holds", 1, -1},
     [COMMAND_INFO] = {"info", "ARCHIVE",
                       "show what is known without a key; with one, when, whence and "
                       "how much",
@@ -19,9 +19,11 @@ const struct syntax_command syntax_commands[] = {
                          "bring an archive, or PATHs of it, back to TARGET", 2, -1},
     [COMMAND_DIFF] = {"diff", "ARCHIVE|- DIRECTORY",
                       "compare an archive with a directory, byte for byte", 2, 2},
-    [COMMAND_REKEY] = {"rekey", "ARCHIVE",
+    [COMMAND_REKEY] = {"rekey", "ARCHIVE|DIRECTORY",
                        "change, add or remove a passphrase; heal damaged headers", 1,
                        1},
+    [COMMAND_PRUNE] = {"prune", "--keep-... DIRECTORY",
+                       "delete archives that are not to be kept", 1, 1},
 };
 
 enum command syntax_find(const char *name)
@@ -33,11 +35,13 @@ enum command syntax_find(const char *name)
 }
 
 #define BACKUP  (1u << COMMAND_BACKUP)
+#define VERIFY  (1u << COMMAND_VERIFY)
 #define LIST    (1u << COMMAND_LIST)
 #define INFO    (1u << COMMAND_INFO)
 #define RESTORE (1u << COMMAND_RESTORE)
 #define DIFF    (1u << COMMAND_DIFF)
 #define REKEY   (1u << COMMAND_REKEY)
+#define PRUNE   (1u << COMMAND_PRUNE)
 #define ALL     ((1u << COMMAND_COUNT) - 1)
 
 #define AT(field) offsetof(struct options, field)
@@ -52,6 +56,38 @@ const struct syntax_option syntax_options[] = {
      "leave ARCHIVE as it is and write a copy with the new header"},
     {"name", 0, SYNTAX_VALUE, BACKUP, 0, values_archive_name, "NAME",
      "name in front of the time in the file name (pmm-data)"},
+    {"name", 0, SYNTAX_VALUE, PRUNE, 0, values_archive_name, "NAME",
+     "of which name the archives are (pmm-data)"},
+    {"name", 0, SYNTAX_VALUE, VERIFY, 0, values_archive_name, "NAME",
+     "the name in --metrics-file (pmm-data)"},
+    {"verify", 0, SYNTAX_FLAG, BACKUP, AT(verify), NULL, NULL,
+     "read the archive back from the disk and check it before it gets its name; the "
+     "default with -o DIRECTORY/"},
+    {"no-verify", 0, SYNTAX_FLAG, BACKUP, AT(no_verify), NULL, NULL, "do not"},
+    {"keep-last", 0, SYNTAX_VALUE, BACKUP | PRUNE, 0, values_keep, "N",
+     "keep the N newest archives"},
+    {"keep-hourly", 0, SYNTAX_VALUE, BACKUP | PRUNE, 0, values_keep, "N",
+     "... and the newest one of each of N hours"},
+    {"keep-daily", 0, SYNTAX_VALUE, BACKUP | PRUNE, 0, values_keep, "N", "... days"},
+    {"keep-weekly", 0, SYNTAX_VALUE, BACKUP | PRUNE, 0, values_keep, "N", "... weeks"},
+    {"keep-monthly", 0, SYNTAX_VALUE, BACKUP | PRUNE, 0, values_keep, "N",
+     "... months"},
+    {"keep-yearly", 0, SYNTAX_VALUE, BACKUP | PRUNE, 0, values_keep, "N", "... years"},
+    {"keep-within", 0, SYNTAX_VALUE, BACKUP | PRUNE, 0, values_keep_within, "SPAN",
+     "keep all of the last SPAN (2y5m7d3h) before the newest"},
+    {"max-deletes", 0, SYNTAX_VALUE, BACKUP | PRUNE, 0, values_max_deletes, "N",
+     "delete at most N archives in a run, the oldest first (10)"},
+    {"dry-run", 'n', SYNTAX_FLAG, PRUNE, AT(dry_run), NULL, NULL,
+     "delete nothing, only tell what would be deleted"},
+    {"sample", 0, SYNTAX_VALUE, VERIFY, 0, values_sample, "SHARE/OF",
+     "of a directory only this share (1/7), those that were not proved for the longest "
+     "time"},
+    {"lock-wait", 0, SYNTAX_VALUE, BACKUP | PRUNE | VERIFY | REKEY, 0, values_lock_wait,
+     "SECONDS", "wait so long for another run in the directory of archives (0)"},
+    {"require-mount", 0, SYNTAX_FLAG, BACKUP | PRUNE, AT(require_mount), NULL, NULL,
+     "refuse if nothing is mounted on the directory of archives"},
+    {"metrics-file", 0, SYNTAX_TEXT, BACKUP | PRUNE | VERIFY, AT(metrics_file), NULL,
+     "FILE.prom", "tell how it went, for node_exporter's textfile collector"},
     {"force", 0, SYNTAX_FLAG, BACKUP | REKEY, AT(force), NULL, NULL,
      "overwrite the file that --output names"},
     {"dry-run", 'n', SYNTAX_FLAG, BACKUP, AT(dry_run), NULL, NULL,
@@ -155,6 +191,9 @@ const struct syntax_option syntax_options[] = {
      NULL, NULL, "accept a --passphrase-file that others can read"},
     {"kdf-limit", 0, SYNTAX_VALUE, ALL, 0, values_kdf_limit, "PASSES:MIB",
      "highest cost that an archive may ask for (10:1024)"},
+    {"config", 0, SYNTAX_TEXT, ALL, AT(config), NULL, "NAME|FILE",
+     "take options from /etc/pmm-seal/NAME.conf, or from FILE (with a '/' in it); the "
+     "command line has the last word"},
     {"accept", 0, SYNTAX_VALUE, ALL, 0, values_accept, "ID,...",
      "warnings of these ids are notes: they do not change the exit status"},
     {"threads", 0, SYNTAX_VALUE, ALL, 0, values_threads, "N",
@@ -172,3 +211,22 @@ const struct syntax_option syntax_options[] = {
 };
 
 const size_t syntax_options_count = sizeof syntax_options / sizeof syntax_options[0];
+
+int syntax_apply(struct options *o, const struct syntax_option *row, const char *arg,
+                 struct err *err)
+{
+    char *field = (char *)o + row->field;
+    switch (row->kind) {
+    case SYNTAX_FLAG:
+        *(bool *)field = true; /* field of struct options: aligned */
+        return 0;
+    case SYNTAX_TEXT:
+        if (arg[0] == '\0')
+            return err_set(err, ERR_USAGE, "--%s: the argument is empty", row->name);
+        memcpy(field, &arg, sizeof arg);
+        return 0;
+    case SYNTAX_VALUE:
+        return row->set(o, row->name, arg, err);
+    }
+    return -1;
+}

@@ -40,6 +40,11 @@ struct syntax_option {
 extern const struct syntax_option syntax_options[];
 extern const size_t syntax_options_count;
 
+/* Give the option of `row` its argument (NULL for a flag, which is set). `arg` must
+ * live as long as *o. Returns 0, or -1 as options_parse. */
+int syntax_apply(struct options *o, const struct syntax_option *row, const char *arg,
+                 struct err *err);
+
 /* The command of that name, or COMMAND_NONE. */
 enum command syntax_find(const char *name);
 

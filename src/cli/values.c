@@ -145,6 +145,66 @@ int values_level(struct options *o, const char *name, const char *arg, struct er
     return 0;
 }
 
+/* --keep-last and those of calendar periods. */
+int values_keep(struct options *o, const char *name, const char *arg, struct err *err)
+{
+    const struct {
+        const char *name;
+        unsigned *field;
+    } rules[] = {
+        {"keep-last", &o->keep.last},       {"keep-hourly", &o->keep.hourly},
+        {"keep-daily", &o->keep.daily},     {"keep-weekly", &o->keep.weekly},
+        {"keep-monthly", &o->keep.monthly}, {"keep-yearly", &o->keep.yearly},
+    };
+    uint64_t v;
+    if (number(arg, strlen(arg), 1, 100000, &v) != 0)
+        return bad(name, arg, "a number from 1 on", err);
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+        if (strcmp(name, rules[i].name) == 0)
+            *rules[i].field = (unsigned)v;
+    return 0;
+}
+
+int values_keep_within(struct options *o, const char *name, const char *arg,
+                       struct err *err)
+{
+    if (span_parse(arg, &o->keep.within) != 0)
+        return bad(name, arg, "a span such as 14d or 1y6m", err);
+    return 0;
+}
+
+int values_max_deletes(struct options *o, const char *name, const char *arg,
+                       struct err *err)
+{
+    uint64_t v;
+    if (number(arg, strlen(arg), 1, 1000000, &v) != 0)
+        return bad(name, arg, "a number from 1 on", err);
+    o->max_deletes = (unsigned)v;
+    return 0;
+}
+
+int values_lock_wait(struct options *o, const char *name, const char *arg,
+                     struct err *err)
+{
+    uint64_t v;
+    if (number(arg, strlen(arg), 0, 86400, &v) != 0)
+        return bad(name, arg, "a number of seconds, at most 86400", err);
+    o->lock_wait = (unsigned)v;
+    return 0;
+}
+
+int values_sample(struct options *o, const char *name, const char *arg, struct err *err)
+{
+    uint64_t share, of;
+    size_t n = strcspn(arg, "/");
+    if (arg[n] != '/' || number(arg + n + 1, strlen(arg + n + 1), 1, 10000, &of) != 0 ||
+        number(arg, n, 1, of, &share) != 0)
+        return bad(name, arg, "a share such as 1/7", err);
+    o->sample_share = (unsigned)share;
+    o->sample_of = (unsigned)of;
+    return 0;
+}
+
 int values_owner(struct options *o, const char *name, const char *arg, struct err *err)
 {
     /* The last id of all is "no change" to chown(2). */

@@ -17,6 +17,15 @@ int values_exclude(struct options *o, const char *name, const char *arg,
                    struct err *err);
 int values_exclude_from(struct options *o, const char *name, const char *arg,
                         struct err *err);
+int values_keep(struct options *o, const char *name, const char *arg, struct err *err);
+int values_keep_within(struct options *o, const char *name, const char *arg,
+                       struct err *err);
+int values_lock_wait(struct options *o, const char *name, const char *arg,
+                     struct err *err);
+int values_max_deletes(struct options *o, const char *name, const char *arg,
+                       struct err *err);
+int values_sample(struct options *o, const char *name, const char *arg,
+                  struct err *err);
 int values_kdf(struct options *o, const char *name, const char *arg, struct err *err);
 int values_kdf_limit(struct options *o, const char *name, const char *arg,
                      struct err *err);

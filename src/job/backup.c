@@ -9,15 +9,19 @@
 #include "archive/tarout.h"
 #include "archive/walk.h"
 #include "container/writer.h"
+#include "job/key.h"
 #include "job/newheader.h"
 #include "job/previous.h"
 #include "job/source.h"
 #include "job/strength.h"
+#include "job/verify.h"
 #include "pipe/thread.h"
 #include "pmm/environ.h"
 #include "pmm/volume.h"
 #include "report/manifest.h"
 #include "store/archives.h"
+#include "store/dirlock.h"
+#include "store/mount.h"
 #include "store/output.h"
 
 struct backup {
@@ -32,11 +36,12 @@ struct backup {
 
     struct pause pause;
     struct err restart; /* what went wrong in ending it */
-    struct passphrase pass;
-    struct keyring *ring;
+    struct key key;
     struct newheader *header;
 
     struct output *out;
+    struct dirlock *lock; /* of its directory */
+    struct verified proven;
     struct writer *writer;
     struct tarout *tar;
 
@@ -143,8 +148,8 @@ static int check_previous(struct backup *b, struct previous *before, struct err 
     char *path = strdup(output_path(b->out));
     if (path == NULL)
         return err_nomem(err);
-    int r = previous_check(b->job, dirname(path), o->name, b->ring, b->pass.source,
-                           !o->new_passphrase, before, err);
+    int r = previous_check(b->job, dirname(path), o->name, b->key.ring,
+                           b->key.pass.source, !o->new_passphrase, before, err);
     free(path);
     if (r != 0 || previous_same_volume(b->job, before, &b->source.volume, err) != 0)
         return -1;
@@ -167,19 +172,19 @@ static int open_key(struct backup *b, struct err *err)
     const struct job *job = b->job;
     struct previous before;
 
-    if (passphrase_get(&job->passphrase, &b->pass, err) != 0 ||
-        keyring_new(&b->ring, b->pass.bytes, b->pass.len, &job->kdf_limits, err) != 0 ||
+    if (key_get(&b->key, &job->passphrase, job, err) != 0 ||
         check_previous(b, &before, err) != 0)
         return -1;
-    if (!before.found && strength_check(&b->pass, o->allow_weak, err) != 0)
+    if (!before.found && strength_check(&b->key.pass, o->allow_weak, err) != 0)
         return -1;
     const struct unlocked *key = &before.key;
     bool share = before.found &&
                  (!o->cost_chosen || (key->cost.passes == o->cost.passes &&
                                       key->cost.memory_kib == o->cost.memory_kib));
     report_bool(job->report, "slots_shared", share);
-    return newheader_make(&b->header, b->ring, share ? key->salt : NULL,
-                          share ? &key->cost : &o->cost, job->now, err);
+    report_i64(job->report, "passphrase_created", share ? key->created : job->now);
+    return newheader_make(&b->header, b->key.ring, share ? key : NULL, &o->cost,
+                          job->now, err);
 }
 
 static void fill_manifest(const struct backup *b, struct manifest *m)
@@ -241,6 +246,45 @@ static void tell_unused_excludes(const struct backup *b)
                "the exclude pattern '%s' matched nothing", pattern);
 }
 
+static bool proves(const struct backup *b)
+{
+    switch (b->opts->verify) {
+    case BACKUP_VERIFY_NEVER:
+        return false;
+    case BACKUP_VERIFY_ALWAYS:
+        return !output_is_stream(b->out);
+    case BACKUP_VERIFY_DIRECTORY:
+        break;
+    }
+    return output_directory(b->out) >= 0;
+}
+
+/* The archive is read anew from the disk, by what reads it on the day it is needed,
+ * before it gets its name. */
+static int prove(struct backup *b, struct err *err)
+{
+    struct verified v;
+    char *path = NULL;
+    struct err why = {0};
+    if (output_settle(b->out, &path, err) != 0)
+        return -1;
+    int rc = verify_one(b->job, path, &b->key, &v, &why);
+    free(path);
+    if (rc != 0 && why.cls == ERR_SIGNAL) {
+        *err = why;
+        return -1;
+    }
+    if (rc == 0 && v.entries == b->totals.entries &&
+        memcmp(v.id, newheader_header(b->header)->id, sizeof v.id) == 0) {
+        b->proven = v;
+        return 0;
+    }
+    err_set(err, ERR_FAIL, "the new archive is not what was written: %s",
+            rc != 0 ? why.text : "it holds something else");
+    return err_hint(err, "look at the disk and the memory of this machine, and at the "
+                         "kernel's log (dmesg)");
+}
+
 static int finish(struct backup *b, struct err *err)
 {
     const struct job *job = b->job;
@@ -260,10 +304,46 @@ static int finish(struct backup *b, struct err *err)
         rc =
             writer_finish(b->writer, json.p, json.len, m.totals.warnings, &totals, err);
     buf_free(&json);
-    if (rc != 0 || output_commit(b->out, err) != 0)
+    writer_free(b->writer, err); /* its memory is needed for the proof */
+    b->writer = NULL;
+    if (rc != 0 || (proves(b) && prove(b, err) != 0) || output_commit(b->out, err) != 0)
         return -1;
     report_u64(job->report, "archive_bytes", totals.bytes);
+    report_bool(job->report, "verified", proves(b));
     return 0;
+}
+
+/* ---- the directory afterwards ---- */
+
+/* That it was proved is worth knowing for the share of every night; not knowing it
+ * costs a second proof, and no archive. */
+static void keep_proof(const struct backup *b)
+{
+    struct proven *p = NULL;
+    struct err why = {0};
+    int dir = output_directory(b->out);
+    if (proven_load(&p, dir, &why) != 0 ||
+        proven_set(p, b->proven.id, b->proven.bytes, b->job->now, &why) != 0 ||
+        proven_save(p, dir, &why) != 0)
+        notice(report_sink(b->job->report), NOTICE_NOTE, "proof-not-kept", NULL,
+               "that the archive was verified could not be written down: %s", why.text);
+    proven_free(p);
+}
+
+/* The archive is there. What goes wrong now says so. */
+static int prune(const struct backup *b, struct err *err)
+{
+    char *path = strdup(output_path(b->out));
+    if (path == NULL)
+        return err_nomem(err);
+    struct prune_opts o = *b->opts->prune;
+    o.dir = dirname(path);
+    o.name = b->opts->name;
+    int rc = prune_with(b->job, &o, &b->key, NULL, NULL, err);
+    free(path);
+    return rc == 0
+               ? 0
+               : err_state(err, "the new archive is whole: %s", output_path(b->out));
 }
 
 static void facts(const struct backup *b)
@@ -314,6 +394,21 @@ static int not_restarted(const struct backup *b, struct err *err)
         output_is_stream(b->out) ? "on standard output" : output_path(b->out));
 }
 
+/* One writer a directory. */
+static int hold_directory(struct backup *b, struct err *err)
+{
+    const struct backup_opts *o = b->opts;
+    int dir = output_directory(b->out);
+    if (dir < 0 && (o->prune != NULL || o->require_mount))
+        return err_set(err, ERR_USAGE,
+                       "--keep-* and --require-mount go with -o DIRECTORY/ only");
+    if (dir < 0)
+        return 0;
+    if (o->require_mount && mount_require(dir, o->output, err) != 0)
+        return -1;
+    return dirlock_take(&b->lock, dir, o->output, o->lock_wait, err);
+}
+
 static int wet_run(struct backup *b, struct err *err)
 {
     const struct job *job = b->job;
@@ -329,13 +424,17 @@ static int wet_run(struct backup *b, struct err *err)
     if (rc != 0 || pause_check(&b->pause, &o->pause, job, err) != 0)
         return -1;
     output_stall(b->out, o->stall);
-    if (open_key(b, err) != 0 || begin(b, err) != 0 || read_source(b, err) != 0 ||
-        finish(b, err) != 0)
+    if (hold_directory(b, err) != 0 || open_key(b, err) != 0 || begin(b, err) != 0 ||
+        read_source(b, err) != 0 || finish(b, err) != 0)
         return -1;
     facts(b);
     report_text(job->report, "archive", output_path(b->out));
     report_text(job->report, "key_check", newheader_key_check(b->header));
-    return b->restart.cls == ERR_NONE ? 0 : not_restarted(b, err);
+    if (proves(b) && output_directory(b->out) >= 0)
+        keep_proof(b);
+    if (b->restart.cls != ERR_NONE)
+        return not_restarted(b, err);
+    return o->prune != NULL ? prune(b, err) : 0;
 }
 
 /* After a failure: what was stopped runs again, or a warning names it. */
@@ -366,9 +465,9 @@ int backup_run(const struct job *job, const struct backup_opts *opts, struct err
     tarout_free(b->tar);
     writer_free(b->writer, err);
     output_free(b->out);
+    dirlock_free(b->lock);
     newheader_free(b->header);
-    keyring_free(b->ring);
-    passphrase_free(&b->pass);
+    key_free(&b->key);
     names_free(b->names);
     extras_free(&b->extras);
     source_close(&b->source);

@@ -16,8 +16,15 @@
 #include "archive/glob.h"
 #include "job/job.h"
 #include "job/pause.h"
+#include "job/prune.h"
 #include "pmm/excludes.h"
 #include "util/err.h"
+
+enum backup_verify {
+    BACKUP_VERIFY_DIRECTORY, /* where the output is a directory */
+    BACKUP_VERIFY_ALWAYS,    /* but not of a stream */
+    BACKUP_VERIFY_NEVER,
+};
 
 struct backup_opts {
     const char *source;   /* a directory */
@@ -37,10 +44,17 @@ struct backup_opts {
     const char *const *add, *const *attach; /* files from outside SOURCE; NULL-ended or
                                                NULL */
     bool env_values;                        /* --env-values */
-    bool new_passphrase; /* --new-passphrase: earlier archives need not open */
-    bool allow_weak;     /* --allow-weak-passphrase */
-    bool estimate;       /* progress wants a total */
-    bool dry_run;        /* walk and count, write nothing, need no passphrase */
+    bool new_passphrase;       /* --new-passphrase: earlier archives need not open */
+    bool allow_weak;           /* --allow-weak-passphrase */
+    bool estimate;             /* progress wants a total */
+    bool dry_run;              /* walk and count, write nothing, need no passphrase */
+    enum backup_verify verify; /* read the archive back and prove it before it gets its
+                                  name */
+    bool
+        require_mount; /* the output's directory must be one, as mount_require has it */
+    unsigned lock_wait; /* seconds; for the lock of the output's directory */
+    const struct prune_opts *prune; /* or NULL; what to do afterwards with the archives
+                                       of the name; its dir is set by backup_run */
 };
 
 /* What is left out by default of the volume at `source`: each pattern and why. Returns

@@ -34,20 +34,22 @@ static int make_keys(struct newheader *n, const uint8_t *kek, int64_t now,
 }
 
 static int add_slot(struct newheader *n, struct slot_passphrase *p, const uint8_t *kek,
-                    int64_t now, const uint8_t *file_key, struct err *err)
+                    int64_t created, const uint8_t *file_key, struct err *err)
 {
     uint8_t slot[SLOT_PASSPHRASE_SIZE];
-    if (keys_wrap(p, now, kek, n->raw, file_key, err) != 0)
+    if (keys_wrap(p, created, kek, n->raw, file_key, err) != 0)
         return -1;
-    slot_encode_passphrase(p, now, slot);
+    slot_encode_passphrase(p, created, slot);
     return slot_add(&n->header, slot, sizeof slot, err);
 }
 
-static int fill(struct newheader *n, struct keyring *ring, const uint8_t *salt,
+static int fill(struct newheader *n, struct keyring *ring, const struct unlocked *share,
                 const struct kdf_cost *cost, int64_t now, uint8_t *file_key,
                 struct err *err)
 {
     struct header *h = &n->header;
+    if (share != NULL)
+        cost = &share->cost;
     struct slot_passphrase p = {.passes = cost->passes, .memory_kib = cost->memory_kib};
     const uint8_t *kek;
 
@@ -58,13 +60,13 @@ static int fill(struct newheader *n, struct keyring *ring, const uint8_t *salt,
     h->generation = 1;
     if (random_bytes(h->id, sizeof h->id, err) != 0)
         return -1;
-    if (salt != NULL)
-        memcpy(p.salt, salt, sizeof p.salt);
+    if (share != NULL)
+        memcpy(p.salt, share->salt, sizeof p.salt);
     else if (random_bytes(p.salt, sizeof p.salt, err) != 0)
         return -1;
     if (keyring_kek(ring, p.salt, cost, &kek, err) != 0 ||
         make_keys(n, kek, now, file_key, err) != 0 ||
-        add_slot(n, &p, kek, now, file_key, err) != 0)
+        add_slot(n, &p, kek, share != NULL ? share->created : now, file_key, err) != 0)
         return -1;
     memcpy(h->key_check, n->keys->check, sizeof h->key_check);
     header_encode(h, n->raw);
@@ -74,14 +76,15 @@ static int fill(struct newheader *n, struct keyring *ring, const uint8_t *salt,
     return 0;
 }
 
-int newheader_make(struct newheader **out, struct keyring *ring, const uint8_t *salt,
-                   const struct kdf_cost *cost, int64_t now, struct err *err)
+int newheader_make(struct newheader **out, struct keyring *ring,
+                   const struct unlocked *share, const struct kdf_cost *cost,
+                   int64_t now, struct err *err)
 {
     struct newheader *n = calloc(1, sizeof *n);
     if (n == NULL)
         return err_nomem(err);
     uint8_t *file_key = secret_alloc(FILE_KEY_SIZE, err);
-    if (file_key == NULL || fill(n, ring, salt, cost, now, file_key, err) != 0) {
+    if (file_key == NULL || fill(n, ring, share, cost, now, file_key, err) != 0) {
         secret_free(file_key);
         newheader_free(n);
         return -1;

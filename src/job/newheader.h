@@ -12,13 +12,14 @@
 
 struct newheader;
 
-/* A fresh archive id and file key with one passphrase slot. `salt` (KDF_SALT_SIZE)
- * NULL: a new one is drawn; else that of an earlier archive is shared, and so is the
- * key derived from it. `now`: seconds since 1970. `ring` is borrowed for the call.
- * Returns 0 and *n (newheader_free it), or -1: ERR_FAIL, ERR_REFUSED (cost above the
- * limits). */
-int newheader_make(struct newheader **n, struct keyring *ring, const uint8_t *salt,
-                   const struct kdf_cost *cost, int64_t now, struct err *err);
+/* A fresh archive id and file key with one passphrase slot. `share` NULL: a salt is
+ * drawn, at `cost`; else salt and cost are those of an earlier archive's slot, and so
+ * is the key derived from them; and its date, which is that of the passphrase. `now`:
+ * seconds since 1970. `ring` is borrowed for the call. Returns 0 and *n (newheader_free
+ * it), or -1: ERR_FAIL, ERR_REFUSED (a cost outside the limits). */
+int newheader_make(struct newheader **n, struct keyring *ring,
+                   const struct unlocked *share, const struct kdf_cost *cost,
+                   int64_t now, struct err *err);
 
 /* All owned by n; raw is HEADER_UNIT bytes. */
 const struct header *newheader_header(const struct newheader *n);

@@ -23,15 +23,19 @@ int opened_open(struct opened *o, const char *path, bool writable, struct err *e
 
 int opened_unlock(struct opened *o, const struct job *job, struct err *err)
 {
-    if (passphrase_get(&job->passphrase, &o->pass, err) != 0 ||
-        keyring_new(&o->ring, o->pass.bytes, o->pass.len, &job->kdf_limits, err) != 0)
+    if (key_get(&o->key, &job->passphrase, job, err) != 0)
         return -1;
+    return opened_unlock_by(o, &o->key, err);
+}
+
+int opened_unlock_by(struct opened *o, const struct key *key, struct err *err)
+{
     struct err why = {0};
-    if (reader_unlock(o->reader, o->ring, &why) == 0)
+    if (reader_unlock(o->reader, key->ring, &why) == 0)
         return 0;
     if (why.cls == ERR_KEY) {
         err_set(err, ERR_KEY, "wrong passphrase for %s: it came from %s",
-                input_path(o->in), o->pass.source);
+                input_path(o->in), key->pass.source);
         if (o->reader->front == READER_STALE || o->reader->copy == READER_STALE)
             return err_hint(err,
                             "a rekey of this archive was interrupted after its new "
@@ -181,8 +185,7 @@ void opened_close(struct opened *o)
         manifest_free(&o->manifest);
     index_free(o->index);
     reader_free(o->reader);
-    keyring_free(o->ring);
-    passphrase_free(&o->pass);
+    key_free(&o->key);
     input_free(o->in);
     *o = (struct opened){0};
 }

@@ -10,16 +10,14 @@
 #include "container/index.h"
 #include "container/reader.h"
 #include "job/job.h"
+#include "job/key.h"
 #include "report/manifest.h"
-#include "secret/passphrase.h"
-#include "seal/keyring.h"
 #include "store/input.h"
 
 struct opened {
     struct input *in;
     struct reader *reader;
-    struct passphrase pass;
-    struct keyring *ring;
+    struct key key;      /* opened_unlock's */
     struct index *index; /* files only */
     struct manifest
         manifest; /* files: the final one; streams: set by unpack as it passes */
@@ -32,6 +30,9 @@ int opened_open(struct opened *o, const char *path, bool writable, struct err *e
 
 /* Get the passphrase and unlock. A wrong one is reported with its source. */
 int opened_unlock(struct opened *o, const struct job *job, struct err *err);
+
+/* The same with a key that is there already (borrowed for the call). */
+int opened_unlock_by(struct opened *o, const struct key *key, struct err *err);
 
 /* For a file: authenticate END, read the index and the final manifest. For a stream:
  * nothing. */

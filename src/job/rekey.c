@@ -15,27 +15,37 @@
 struct rekey {
     const struct job *job;
     const struct rekey_opts *opts;
+    struct rekey_keys *keys;
     struct opened o;
-    struct passphrase pass; /* the new one */
-    struct keyring *ring;   /* of the new one */
-    struct header header;   /* as it shall be */
+    struct header header; /* as it shall be */
     uint8_t *raw;
 };
 
-static bool needs_new(const struct rekey *k)
+static bool needs_new(const struct rekey_opts *opts)
 {
-    return k->opts->action == REKEY_CHANGE || k->opts->action == REKEY_ADD;
+    return opts->action == REKEY_CHANGE || opts->action == REKEY_ADD;
 }
 
-static int get_new(struct rekey *k, struct err *err)
+/* Once in a run, and none that was refused. */
+static int get_new(struct rekey_keys *keys, const struct job *job,
+                   const struct rekey_opts *opts, struct err *err)
 {
-    if (passphrase_get(&k->opts->new_passphrase, &k->pass, err) != 0 ||
-        strength_check(&k->pass, k->opts->allow_weak, err) != 0)
-        return -1;
-    return keyring_new(&k->ring, k->pass.bytes, k->pass.len, &k->job->kdf_limits, err);
+    if (keys->new.ring != NULL)
+        return 0;
+    if (random_bytes(keys->salt, sizeof keys->salt, err) == 0 &&
+        key_get(&keys->new, &opts->new_passphrase, job, err) == 0 &&
+        strength_check(&keys->new.pass, opts->allow_weak, err) == 0)
+        return 0;
+    key_free(&keys->new);
+    return -1;
 }
 
-/* A passphrase slot of its own salt for the new passphrase. */
+static int get_old(struct rekey_keys *keys, const struct job *job, struct err *err)
+{
+    return keys->old.ring != NULL ? 0 : key_get(&keys->old, &job->passphrase, job, err);
+}
+
+/* A passphrase slot for the new passphrase. */
 static int add_slot(struct rekey *k, struct err *err)
 {
     const struct reader *r = k->o.reader;
@@ -44,8 +54,8 @@ static int add_slot(struct rekey *k, struct err *err)
     uint8_t slot[SLOT_PASSPHRASE_SIZE];
     const uint8_t *kek;
 
-    if (random_bytes(p.salt, sizeof p.salt, err) != 0 ||
-        keyring_kek(k->ring, p.salt, &k->opts->cost, &kek, err) != 0 ||
+    memcpy(p.salt, k->keys->salt, sizeof p.salt);
+    if (keyring_kek(k->keys->new.ring, p.salt, &k->opts->cost, &kek, err) != 0 ||
         keys_wrap(&p, k->job->now, kek, r->raw, r->keys->file_key, err) != 0)
         return -1;
     slot_encode_passphrase(&p, k->job->now, slot);
@@ -98,7 +108,7 @@ out:
 static int check_new(const struct rekey *k, struct err *err)
 {
     size_t slot;
-    int found = opens(k, k->ring, &slot, err);
+    int found = opens(k, k->keys->new.ring, &slot, err);
     if (found <= 0)
         return found;
     return err_set(err, ERR_REFUSED,
@@ -114,7 +124,7 @@ static int remove_old(struct rekey *k, struct err *err)
     do
         slot_remove(&k->header, slot);
     while (passphrase_slots(&k->header) > 0 &&
-           (found = opens(k, k->o.ring, &slot, err)) == 1);
+           (found = opens(k, k->keys->old.ring, &slot, err)) == 1);
     if (passphrase_slots(&k->header) > 0)
         return found;
     if (k->opts->action != REKEY_REMOVE)
@@ -132,11 +142,11 @@ static int change_slots(struct rekey *k, struct err *err)
         return err_set(err, ERR_REFUSED,
                        "the archive's generation cannot grow any more");
     k->header.generation++;
-    if (needs_new(k) && check_new(k, err) != 0)
+    if (needs_new(k->opts) && check_new(k, err) != 0)
         return -1;
     if (k->opts->action != REKEY_ADD && remove_old(k, err) != 0)
         return -1;
-    return needs_new(k) ? add_slot(k, err) : 0;
+    return needs_new(k->opts) ? add_slot(k, err) : 0;
 }
 
 /* The new header must open with the passphrase that shall open it: tried in memory,
@@ -152,11 +162,12 @@ static int build(struct rekey *k, struct err *err)
         return err_nomem(err);
     header_encode(&k->header, k->raw);
     keys_header_finish(k->raw, r->header_size, r->keys);
-    if (!needs_new(k))
+    if (!needs_new(k->opts))
         return 0;
     if (!keys_header_checksum_ok(k->raw, r->header_size) ||
         header_parse(k->raw, r->header_size, &parsed, err) != 0 ||
-        keys_unlock(k->ring, &parsed, k->raw, r->header_size, &keys, NULL, err) != 0)
+        keys_unlock(k->keys->new.ring, &parsed, k->raw, r->header_size, &keys, NULL,
+                    err) != 0)
         return -1;
     bool same = memcmp(keys->file_key, r->keys->file_key, FILE_KEY_SIZE) == 0;
     keys_free(keys);
@@ -239,7 +250,9 @@ static int run(struct rekey *k, struct err *err)
                 input_path(k->o.in));
         return err_hint(err, "say -o FILE to write a copy with the new passphrase");
     }
-    if (opened_unlock(&k->o, job, err) != 0 || (needs_new(k) && get_new(k, err) != 0))
+    if (get_old(k->keys, job, err) != 0 ||
+        opened_unlock_by(&k->o, &k->keys->old, err) != 0 ||
+        (needs_new(k->opts) && get_new(k->keys, job, k->opts, err) != 0))
         return -1;
     if ((output == NULL ? in_place(k, &healed, err) : into_copy(k, err)) != 0)
         return -1;
@@ -252,18 +265,40 @@ static int run(struct rekey *k, struct err *err)
     return 0;
 }
 
-int rekey_run(const struct job *job, const struct rekey_opts *opts, struct err *err)
+int rekey_one(const struct job *job, const struct rekey_opts *opts,
+              struct rekey_keys *keys, struct err *err)
 {
     struct rekey *k = calloc(1, sizeof *k);
     if (k == NULL)
         return err_nomem(err);
     k->job = job;
     k->opts = opts;
+    k->keys = keys;
     int rc = run(k, err);
     free(k->raw);
-    keyring_free(k->ring);
-    passphrase_free(&k->pass);
     opened_close(&k->o);
     free(k);
     return rc;
+}
+
+int rekey_run(const struct job *job, const struct rekey_opts *opts, struct err *err)
+{
+    struct rekey_keys keys = {.old = {.ring = NULL}};
+    int rc = rekey_one(job, opts, &keys, err);
+    rekey_keys_free(&keys);
+    return rc;
+}
+
+int rekey_keys_get(struct rekey_keys *keys, const struct job *job,
+                   const struct rekey_opts *opts, struct err *err)
+{
+    if (get_old(keys, job, err) != 0)
+        return -1;
+    return needs_new(opts) ? get_new(keys, job, opts, err) : 0;
+}
+
+void rekey_keys_free(struct rekey_keys *keys)
+{
+    key_free(&keys->old);
+    key_free(&keys->new);
 }

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "job/job.h"
+#include "job/key.h"
 #include "util/err.h"
 
 enum rekey_action {
@@ -38,5 +39,22 @@ struct rekey_opts {
  * output exists. ERR_USAGE: a stream in place. ERR_KEY, ERR_DAMAGED, ERR_BUSY,
  * ERR_FAIL. */
 int rekey_run(const struct job *job, const struct rekey_opts *opts, struct err *err);
+
+/* The two passphrases of a run, each got when it is first needed, and the salt of the
+ * new slots. Zero-initialise. */
+struct rekey_keys {
+    struct key old, new;
+    uint8_t salt[KDF_SALT_SIZE];
+};
+
+/* Get those that `opts` needs now. */
+int rekey_keys_get(struct rekey_keys *keys, const struct job *job,
+                   const struct rekey_opts *opts, struct err *err);
+
+/* The same for one archive of several that share their keys. */
+int rekey_one(const struct job *job, const struct rekey_opts *opts,
+              struct rekey_keys *keys, struct err *err);
+
+void rekey_keys_free(struct rekey_keys *keys);
 
 #endif

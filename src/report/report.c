@@ -243,6 +243,12 @@ uint64_t report_get_u64(const struct report *r, const char *key)
     return f != NULL && f->type == FACT_U64 ? f->u : 0;
 }
 
+int64_t report_get_i64(const struct report *r, const char *key)
+{
+    const struct fact *f = find(r, key);
+    return f != NULL && f->type == FACT_I64 ? f->i : 0;
+}
+
 bool report_get_bool(const struct report *r, const char *key)
 {
     const struct fact *f = find(r, key);
@@ -363,6 +369,19 @@ static int put_all(json_t *root, const struct report *r, const char *command,
     if (!bad && failure != NULL && failure->cls != ERR_NONE)
         bad = put_error(root, failure);
     return bad;
+}
+
+char *report_facts_json(const struct report *r)
+{
+    json_t *root = json_object();
+    char *text = NULL;
+    int bad = root == NULL;
+    for (size_t i = 0; i < r->nfacts && !bad; i++)
+        bad = put_fact(root, &r->facts[i]);
+    if (!bad)
+        text = json_dumps(root, JSON_COMPACT);
+    json_decref(root);
+    return text;
 }
 
 char *report_json(const struct report *r, const char *command, int exit_status,

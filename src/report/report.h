@@ -57,6 +57,7 @@ void report_text(struct report *r, const char *key,
 
 /* Read back for the text form; 0, false or NULL where there is none. */
 uint64_t report_get_u64(const struct report *r, const char *key);
+int64_t report_get_i64(const struct report *r, const char *key);
 bool report_get_bool(const struct report *r, const char *key);
 double report_get_double(const struct report *r, const char *key);
 const char *report_get_text(const struct report *r, const char *key);
@@ -67,5 +68,8 @@ bool report_has(const struct report *r, const char *key);
  * "error":{"text","hint"} if err->cls}. Allocated; NULL when memory is short. */
 char *report_json(const struct report *r, const char *command, int exit_status,
                   const struct err *failure);
+
+/* Only the facts, as one object on one line. Allocated; NULL when memory is short. */
+char *report_facts_json(const struct report *r);
 
 #endif

@@ -8,7 +8,6 @@
 #include "store/dirlist.h"
 #include "util/utc.h"
 
-#define NAME_LEN_MAX   100u
 #define STAMP_LEN      16u /* "20261124T030724Z" */
 #define NUMBER_LEN_MAX 6u
 #define ALNUM          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -16,7 +15,7 @@
 bool archives_name_ok(const char *name)
 {
     size_t n = strlen(name);
-    return n >= 1 && n <= NAME_LEN_MAX && name[0] != '.' && name[0] != '-' &&
+    return n >= 1 && n < ARCHIVES_NAME_SIZE && name[0] != '.' && name[0] != '-' &&
            strspn(name, ALNUM "._-") == n;
 }
 
@@ -49,54 +48,68 @@ char *archives_numbered(const char *file, unsigned n, struct err *err)
     return out;
 }
 
-/* Whether s begins with a time as utc_stamp writes it. */
-static bool is_stamp(const char *s)
+/* The time that `s` begins with, as utc_stamp writes it. */
+static int parse_stamp(const char *s, int64_t *time)
 {
-    for (size_t i = 0; i < STAMP_LEN; i++) {
-        bool ok = i == 8    ? s[i] == 'T'
-                  : i == 15 ? s[i] == 'Z'
-                            : isdigit((unsigned char)s[i]) != 0;
-        if (!ok)
-            return false;
-    }
-    return true;
+    char text[UTC_STAMP_SIZE];
+    if (strnlen(s, STAMP_LEN) < STAMP_LEN)
+        return -1;
+    snprintf(text, sizeof text, "%.4s-%.2s-%.5s:%.2s:%.3s", s, s + 4, s + 6, s + 11,
+             s + 13);
+    return utc_parse(text, time);
 }
 
-/* Take a file name of `name` apart. Returns the stamp, or NULL; *number is 1 without
- * "-N". */
-static const char *parse(const char *file, const char *name, unsigned long *number)
+/* "-N" before the suffix: *stem_len becomes shorter by it. 1 without. 0: not as
+ * archives_numbered makes it. */
+static unsigned parse_number(const char *file, size_t *stem_len)
 {
-    size_t n = strlen(name), end = stem(file);
-    if (strncmp(file, name, n) != 0 || file[n] != '-' || !is_stamp(file + n + 1) ||
-        file[end] == '\0')
-        return NULL;
-    const char *stamp = file + n + 1, *rest = stamp + STAMP_LEN;
-    *number = 1;
-    if (rest == file + end)
-        return stamp;
-    size_t digits = strspn(rest + 1, "0123456789");
-    if (rest[0] != '-' || rest[1] == '0' || digits < 1 || digits > NUMBER_LEN_MAX ||
-        rest + 1 + digits != file + end)
-        return NULL;
-    *number = strtoul(rest + 1, NULL, 10);
-    return *number >= 2 ? stamp : NULL;
+    size_t digits = 0;
+    while (digits < *stem_len && isdigit((unsigned char)file[*stem_len - 1 - digits]))
+        digits++;
+    if (digits == 0)
+        return 1; /* a stamp ends in 'Z' */
+    size_t at = *stem_len - digits;
+    if (digits > NUMBER_LEN_MAX || at == 0 || file[at - 1] != '-' || file[at] == '0')
+        return 0;
+    *stem_len = at - 1;
+    unsigned n = (unsigned)strtoul(file + at, NULL, 10);
+    return n >= 2 ? n : 0;
+}
+
+bool archives_parse(const char *file, char name[ARCHIVES_NAME_SIZE], int64_t *time,
+                    unsigned *number)
+{
+    size_t len = stem(file);
+    if (file[len] == '\0')
+        return false;
+    *number = parse_number(file, &len);
+    if (*number == 0 || len < STAMP_LEN + 2 || file[len - STAMP_LEN - 1] != '-' ||
+        parse_stamp(file + len - STAMP_LEN, time) != 0)
+        return false;
+    len -= STAMP_LEN + 1;
+    if (len >= ARCHIVES_NAME_SIZE)
+        return false;
+    memcpy(name, file, len);
+    name[len] = '\0';
+    return archives_name_ok(name);
 }
 
 bool archives_is(const char *file, const char *name)
 {
-    unsigned long number;
-    return parse(file, name, &number) != NULL;
+    char found[ARCHIVES_NAME_SIZE];
+    int64_t time;
+    unsigned number;
+    return archives_parse(file, found, &time, &number) && strcmp(found, name) == 0;
 }
 
-/* Newest first. All are of one name, so that what differs is the stamp and the number.
- */
-static int newest_first(const void *a, const void *b, void *name)
+static int newest_first(const void *a, const void *b)
 {
-    unsigned long x = 0, y = 0;
-    const char *s = parse(*(char *const *)a, name, &x);
-    const char *t = parse(*(char *const *)b, name, &y);
-    int c = strncmp(t, s, STAMP_LEN);
-    return c != 0 ? c : (y > x) - (y < x);
+    char name[ARCHIVES_NAME_SIZE];
+    int64_t s = 0, t = 0;
+    unsigned x = 0, y = 0;
+    archives_parse(*(char *const *)a, name, &s, &x);
+    archives_parse(*(char *const *)b, name, &t, &y);
+    return s != t ? (t > s) - (t < s) : (y > x) - (y < x);
 }
 
 int archives_list(int dirfd, const char *name, char ***list, struct err *err)
@@ -117,13 +130,7 @@ int archives_list(int dirfd, const char *name, char ***list, struct err *err)
         return err_nomem(err);
     }
     out[kept] = NULL;
-    char *key = strdup(name);
-    if (key == NULL) {
-        archives_list_free(out);
-        return err_nomem(err);
-    }
-    qsort_r(out, kept, sizeof *out, newest_first, key);
-    free(key);
+    qsort(out, kept, sizeof *out, newest_first);
     *list = out;
     return 0;
 }

@@ -269,6 +269,11 @@ const char *output_path(const struct output *o)
     return o->path;
 }
 
+int output_directory(const struct output *o)
+{
+    return o->auto_name != NULL ? o->dirfd : -1;
+}
+
 bool output_is_stream(const struct output *o)
 {
     return o->dirfd < 0;
@@ -359,7 +364,8 @@ static int name_it(struct output *o, struct err *err)
     }
 }
 
-static int commit_file(struct output *o, struct err *err)
+/* All its bytes are on the disk. */
+static int sync_file(const struct output *o, struct err *err)
 {
     struct stat st;
     if (fsync(o->fd) != 0 || fstat(o->fd, &st) != 0)
@@ -367,9 +373,26 @@ static int commit_file(struct output *o, struct err *err)
     if ((uint64_t)st.st_size != o->bytes)
         return err_set(err, ERR_FAIL, "cannot write: %s: the file has lost bytes",
                        o->path);
+    return 0;
+}
+
+int output_settle(struct output *o, char **path, struct err *err)
+{
+    if (sync_file(o, err) != 0)
+        return -1;
+    /* Best effort: a tmpfs has nothing else. */
+    (void)posix_fadvise(o->fd, 0, 0, POSIX_FADV_DONTNEED);
+    return asprintf(path, "%s/%s", o->dir, o->tmp) >= 0 ? 0 : err_nomem(err);
+}
+
+static int commit_file(struct output *o, struct err *err)
+{
+    if (sync_file(o, err) != 0)
+        return -1;
+    /* NFS tells at close; the lock must last until the file has its name. */
     int fd = o->fd;
-    o->fd = -1;
-    if (close(fd) != 0) /* NFS tells late */
+    o->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (close(fd) != 0 || o->fd < 0)
         return err_sys(err, ERR_FAIL, "cannot write: %s", o->path);
     if (name_it(o, err) != 0)
         return -1;

@@ -30,6 +30,9 @@ int output_open(struct output **o, const char *target, const char *auto_name,
 /* The final path ("-" for stdout); a numbered one may change at commit. Owned by o. */
 const char *output_path(const struct output *o);
 
+/* The directory, open (owned by o), if the name in it is ours to choose; else -1. */
+int output_directory(const struct output *o);
+
 /* Whether the bytes go to a stream or device, which keeps no archives side by side. */
 bool output_is_stream(const struct output *o);
 
@@ -46,6 +49,11 @@ void output_stall(struct output *o, unsigned seconds);
 
 /* Append. ERR_FAIL for a full disk ("no space left", hint) and the like. */
 int output_write(void *o, const void *buf, size_t len, struct err *err);
+
+/* All has been written: sync, and let go of what the page cache holds of it, so that
+ * who reads it reads the disk. A file only. Its temporary path is in *path (allocated),
+ * to be read until it is committed. ERR_FAIL. */
+int output_settle(struct output *o, char **path, struct err *err);
 
 /* Make it final: sync, rename (link-like: without `force`, a file that appeared
  * meanwhile is not overwritten: renameat2 RENAME_NOREPLACE, or link+unlink), sync the

@@ -81,10 +81,10 @@ clean() { [ -z "$(find "$T" -name '.*.tmp')" ] || fail "left: $(find "$T" -name 
         mount -t tmpfs -o size=5m none "$T/d"
         rc=0; backup -o "$T/d/a.pmmseal" "$T/src" || rc=$?
         [ $rc = 1 ]
-        [ -z "$(ls -A "$T/d")" ]
+        [ -z "$(ls "$T/d")" ]
         rc=0; backup -o "$T/d/" "$T/src" || rc=$?
         [ $rc = 1 ]
-        [ -z "$(ls -A "$T/d")" ]'
+        [ -z "$(ls "$T/d")" ]'
     says space
 }
 
@@ -107,10 +107,10 @@ END
     backup -q -o "$T/d/" "$T/src"
     expect 4 seal backup --kdf interactive --passphrase-file "$T/other" -o "$T/d/" "$T/src"
     says --new-passphrase
-    [ "$(ls -A "$T/d" | wc -l)" = 1 ]
+    [ "$(ls "$T/d" | wc -l)" = 1 ]
     expect 0 seal backup --kdf interactive --passphrase-file "$T/other" --name another -o "$T/d/" "$T/src"
     expect 0 seal backup --kdf interactive --passphrase-file "$T/other" --new-passphrase -o "$T/d/" "$T/src"
-    [ "$(ls -A "$T/d" | wc -l)" = 3 ]
+    [ "$(ls "$T/d" | wc -l)" = 3 ]
 }
 
 @test "archives of one directory share salt, and no key" {

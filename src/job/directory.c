@@ -1,0 +1,293 @@
+#include "job/directory.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "job/opened.h"
+#include "job/verify.h"
+#include "store/dirlock.h"
+#include "util/buf.h"
+
+bool directory_is(const char *path)
+{
+    struct stat st;
+    return strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+int directory_list(const struct job *job, const char *dir, bool use_key,
+                   directory_fn *fn, void *ctx, struct err *err)
+{
+    struct key key = {.ring = NULL};
+    struct catalog *c = NULL;
+    uint64_t good = 0;
+    int rc = -1;
+    if ((!use_key || key_get(&key, &job->passphrase, job, err) == 0) &&
+        catalog_read(&c, dir, NULL, use_key ? &key : NULL, err) == 0)
+        rc = 0;
+    for (size_t i = 0; rc == 0 && i < c->n; i++) {
+        good += c->entries[i].state == CATALOG_GOOD;
+        rc = fn(ctx, &c->entries[i], err);
+    }
+    if (rc == 0) {
+        report_text(job->report, "archive", dir);
+        report_u64(job->report, "archives", c->n);
+        if (use_key)
+            report_u64(job->report, "good", good);
+    }
+    catalog_free(c);
+    key_free(&key);
+    return rc;
+}
+
+/* ---- one after the other, and the worst of it ---- */
+
+struct round {
+    const struct job *job;
+    const char *dir;
+    directory_verified_fn *fn;
+    void *ctx;
+    uint64_t good, with_warnings, not_good;
+    struct err worst;
+    char worst_file[256];
+};
+
+/* How bad an error class is, of those that one archive can have. */
+static int badness(const struct err *e)
+{
+    return e->cls == ERR_DAMAGED ? 3
+           : e->cls == ERR_KEY   ? 2
+           : e->cls == ERR_NONE  ? 0
+                                 : 1;
+}
+
+static void count(struct round *r, const char *file, const struct err *why,
+                  uint64_t warnings)
+{
+    if (why != NULL) {
+        r->not_good++;
+        if (badness(why) > badness(&r->worst)) {
+            r->worst = *why;
+            snprintf(r->worst_file, sizeof r->worst_file, "%s", file);
+        }
+    } else {
+        r->good++;
+        r->with_warnings += warnings > 0;
+    }
+    if (why == NULL && warnings > 0)
+        notice(report_sink(r->job->report), NOTICE_WARNING, "archive-warnings", file,
+               "it is whole, with %llu %s: `pmm-seal verify` of it alone shows %s",
+               (unsigned long long)warnings, warnings == 1 ? "warning" : "warnings",
+               warnings == 1 ? "it" : "them");
+    if (r->fn != NULL)
+        r->fn(r->ctx, file, why, warnings);
+}
+
+static int conclude(const struct round *r, const char *what, struct err *err)
+{
+    struct report *rep = r->job->report;
+    report_text(rep, "archive", r->dir);
+    report_u64(rep, "archives", r->good + r->not_good);
+    report_u64(rep, "good", r->good);
+    report_u64(rep, "with_warnings", r->with_warnings);
+    report_u64(rep, "not_good", r->not_good);
+    if (r->not_good == 0)
+        return 0;
+    err_set(err, r->worst.cls, "%llu of %llu archives %s; the worst: %s: %s",
+            (unsigned long long)r->not_good,
+            (unsigned long long)(r->good + r->not_good), what, r->worst_file,
+            r->worst.text);
+    return r->worst.hint[0] != '\0' ? err_hint(err, "%s", r->worst.hint) : -1;
+}
+
+/* "dir/file", allocated into `path`; or NULL. */
+static const char *path_of(struct buf *path, const char *dir, const char *file,
+                           struct err *err)
+{
+    path->len = 0;
+    if (buf_printf(path, "%s/%s", dir, file) == 0 && buf_add(path, "", 1) == 0)
+        return (const char *)path->p;
+    err_nomem(err);
+    return NULL;
+}
+
+static int nothing_there(const char *dir, struct err *err)
+{
+    err_set(err, ERR_FAIL, "no archives in the directory: %s", dir);
+    return err_hint(err, "is it spelt right, and mounted?");
+}
+
+/* ---- verify ---- */
+
+static int oldest_proof_first(const void *a, const void *b)
+{
+    const struct catalog_entry *x = a, *y = b;
+    if (x->proven != y->proven)
+        return x->proven < y->proven ? -1 : 1;
+    return x->created == y->created ? strcmp(x->file, y->file)
+                                    : (x->created < y->created ? -1 : 1);
+}
+
+/* How many to look at: of a share, at least one. */
+static size_t sample(const struct directory_verify *o, size_t n)
+{
+    size_t share = o->share == 0 ? n : (n * o->share + o->of - 1) / o->of;
+    return share < n ? share : n;
+}
+
+/* proofs[i]: the size of an archive that is whole, 0 for one that is not. *done: how
+ * many were looked at. */
+static int verify_each(struct round *r, const struct catalog *c, size_t n,
+                       const struct key *key, uint64_t *proofs, size_t *done,
+                       struct err *err)
+{
+    struct buf path = {0};
+    int rc = 0;
+    for (size_t i = 0; i < n && rc == 0; i++) {
+        const struct catalog_entry *e = &c->entries[i];
+        struct err why = {0};
+        struct verified v = {.bytes = 0};
+        const char *p = path_of(&path, c->dir, e->file, err);
+        if (p == NULL)
+            rc = -1;
+        else if (verify_one(r->job, p, key, &v, &why) == 0)
+            proofs[i] = v.bytes;
+        if (why.cls == ERR_SIGNAL) {
+            *err = why;
+            rc = -1;
+        }
+        if (rc != 0)
+            break;
+        count(r, e->file, why.cls != ERR_NONE ? &why : NULL, v.warnings);
+        *done = i + 1;
+    }
+    buf_free(&path);
+    return rc;
+}
+
+/* What was proved is kept also when the run is interrupted; read anew, for others may
+ * have written it meanwhile. Where nothing can be written (a read-only mount),
+ * verifying is worth something all the same. */
+static void keep_proofs(const struct round *r, const struct directory_verify *o,
+                        const struct catalog *c, const uint64_t *proofs, size_t n)
+{
+    struct dirlock *lock = NULL;
+    struct proven *p = NULL;
+    struct err why = {0};
+    int rc = dirlock_take(&lock, c->fd, c->dir, o->lock_wait, &why);
+    if (rc == 0)
+        rc = proven_load(&p, c->fd, &why);
+    for (size_t i = 0; i < n && rc == 0; i++)
+        if (proofs[i] > 0)
+            rc = proven_set(p, c->entries[i].id, proofs[i], r->job->now, &why);
+        else if (proofs[i] == 0 && c->entries[i].have_id)
+            proven_forget(p, c->entries[i].id);
+    if (rc != 0 || proven_save(p, c->fd, &why) != 0)
+        notice(report_sink(r->job->report), NOTICE_NOTE, "proof-not-kept", c->dir,
+               "that these archives were verified could not be written down: %s",
+               why.text);
+    proven_free(p);
+    dirlock_free(lock);
+}
+
+int directory_verify(const struct job *job, const struct directory_verify *opts,
+                     directory_verified_fn *fn, void *ctx, struct err *err)
+{
+    struct round r = {.job = job, .dir = opts->dir, .fn = fn, .ctx = ctx};
+    struct key key = {.ring = NULL};
+    struct catalog *c = NULL;
+    uint64_t *proofs = NULL;
+    int rc = -1;
+    if (key_get(&key, &job->passphrase, job, err) != 0 ||
+        catalog_read(&c, opts->dir, NULL, NULL, err) != 0)
+        goto out;
+    size_t n = sample(opts, c->n), done = 0;
+    proofs = calloc(n + 1, sizeof *proofs);
+    if (proofs == NULL) {
+        err_nomem(err);
+        goto out;
+    }
+    qsort(c->entries, c->n, sizeof *c->entries, oldest_proof_first);
+    rc = c->n == 0 ? nothing_there(opts->dir, err)
+                   : verify_each(&r, c, n, &key, proofs, &done, err);
+    report_u64(job->report, "skipped", c->n - n);
+    if (done > 0)
+        keep_proofs(&r, opts, c, proofs, done);
+    if (rc == 0)
+        rc = conclude(&r, "are not good", err);
+out:
+    free(proofs);
+    catalog_free(c);
+    key_free(&key);
+    return rc;
+}
+
+/* ---- rekey ---- */
+
+/* Whether the new passphrase opens it, so that this was done before. */
+static bool done_before(const struct rekey_keys *keys, const char *path)
+{
+    struct opened o;
+    struct err ignored = {0};
+    if (keys->new.ring == NULL)
+        return false;
+    bool opens = opened_open(&o, path, false, &ignored) == 0 &&
+                 opened_unlock_by(&o, &keys->new, &ignored) == 0;
+    opened_close(&o);
+    return opens;
+}
+
+static int rekey_each(struct round *r, const struct catalog *c,
+                      const struct rekey_opts *opts, struct rekey_keys *keys,
+                      struct err *err)
+{
+    struct buf path = {0};
+    struct job quiet = *r->job;
+    int rc = report_new(&quiet.report, err);
+    for (size_t i = 0; i < c->n && rc == 0; i++) {
+        struct err why = {0};
+        struct rekey_opts one = *opts;
+        one.archive = path_of(&path, c->dir, c->entries[i].file, err);
+        if (one.archive == NULL || err_stopped(err) != 0) {
+            rc = -1;
+            break;
+        }
+        if (rekey_one(&quiet, &one, keys, &why) != 0 &&
+            (why.cls == ERR_KEY || why.cls == ERR_REFUSED) &&
+            done_before(keys, one.archive))
+            why = (struct err){0};
+        count(r, c->entries[i].file, why.cls != ERR_NONE ? &why : NULL, 0);
+        if (why.cls == ERR_SIGNAL) {
+            *err = why;
+            rc = -1;
+        }
+    }
+    report_free(quiet.report);
+    buf_free(&path);
+    return rc;
+}
+
+int directory_rekey(const struct job *job, const struct rekey_opts *opts,
+                    unsigned lock_wait, directory_verified_fn *fn, void *ctx,
+                    struct err *err)
+{
+    struct round r = {.job = job, .dir = opts->archive, .fn = fn, .ctx = ctx};
+    struct rekey_keys keys = {.old = {.ring = NULL}};
+    struct catalog *c = NULL;
+    struct dirlock *lock = NULL;
+    int rc = -1;
+    if (catalog_read(&c, opts->archive, NULL, NULL, err) == 0 &&
+        dirlock_take(&lock, c->fd, opts->archive, lock_wait, err) == 0 &&
+        (c->n > 0 || nothing_there(opts->archive, err) == 0) &&
+        rekey_keys_get(&keys, job, opts, err) == 0)
+        rc = rekey_each(&r, c, opts, &keys, err);
+    if (rc == 0)
+        rc = conclude(&r, "were not changed", err);
+    dirlock_free(lock);
+    catalog_free(c);
+    rekey_keys_free(&keys);
+    return rc;
+}

@@ -1,0 +1,44 @@
+/*
+ * What was proved of a directory of archives, and when: a small file in it, so that a
+ * night may prove a share of them and know which. It is a note to ourselves, not
+ * authenticated: whoever can write to the directory can as well delete the archives.
+ *
+ * Text, a line for each archive: its id in hex, its size, the time as RFC 3339, and a
+ * space between each. Lines that are something else are dropped.
+ */
+#ifndef STORE_PROVEN_H
+#define STORE_PROVEN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util/err.h"
+
+#define PROVEN_FILE ".pmm-seal.verified"
+#define PROVEN_ID   16u /* bytes of an archive's id */
+
+struct proven;
+
+/* Read it from the directory `dirfd`. None there, or none that can be understood (it is
+ * then made anew): nothing is proven. At most 4 MiB are read; no symlink is followed.
+ * ERR_FAIL: memory, I/O. */
+int proven_load(struct proven **p, int dirfd, struct err *err);
+
+/* When the archive of this id and size (bytes) was last proved; 0: never. */
+int64_t proven_when(const struct proven *p, const uint8_t id[PROVEN_ID],
+                    uint64_t bytes);
+
+/* Keep that it was. 0, or -1 with ERR_FAIL (memory). */
+int proven_set(struct proven *p, const uint8_t id[PROVEN_ID], uint64_t bytes,
+               int64_t when, struct err *err);
+
+/* Forget an archive; one that is not there: nothing. */
+void proven_forget(struct proven *p, const uint8_t id[PROVEN_ID]);
+
+/* Write it, by a temporary name, synced, 0600. To be called under the directory's lock.
+ * ERR_FAIL. */
+int proven_save(const struct proven *p, int dirfd, struct err *err);
+
+void proven_free(struct proven *p);
+
+#endif

@@ -1,0 +1,26 @@
+/*
+ * Small text files that a run keeps for the next one, or for another program: read
+ * whole, written whole.
+ */
+#ifndef STORE_TEXTFILE_H
+#define STORE_TEXTFILE_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "util/buf.h"
+#include "util/err.h"
+
+/* Append the content of the regular file `name` in the directory `dirfd` (or AT_FDCWD)
+ * to `out`, `max` bytes at most. No symlink is followed as the last component. Returns
+ * 1, 0 if there is none, -1: ERR_FAIL (no regular file, larger than max, unreadable,
+ * memory). */
+int textfile_read(int dirfd, const char *name, size_t max, struct buf *out,
+                  struct err *err);
+
+/* Put `text` there: by a temporary name beside it, which is removed on failure, with
+ * `mode` whatever the umask, synced with its directory. ERR_FAIL. */
+int textfile_write(int dirfd, const char *name, mode_t mode, const struct buf *text,
+                   struct err *err);
+
+#endif

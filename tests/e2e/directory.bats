@@ -1,0 +1,270 @@
+load helpers
+load pmm-volume
+
+# A directory of archives: listed, verified, rekeyed, pruned, one writer at a time.
+
+# Archives of some days back, made by a clock of their own: archive DAYS [options of backup ...]
+archive() {
+    local days=$1
+    shift
+    at "$(($(date +%s) - days * 86400))" backup -q -o "$T/d/" "$@" "$T/src"
+}
+# A program that believes it is another time (seconds since 1970).
+at() {
+    local when=$1
+    shift
+    FAKETIME="@$(date -u -d "@$when" '+%Y-%m-%d %H:%M:%S')" LD_PRELOAD=$FAKETIME_LIB FAKETIME_DONT_FAKE_MONOTONIC=1 \
+        DONT_FAKE_MONOTONIC=1 TZ=UTC "$@"
+}
+need_faketime() {
+    FAKETIME_LIB=$(find /usr/lib -name libfaketimeMT.so.1 2>/dev/null | head -n 1)
+    [ -n "$FAKETIME_LIB" ] || skip "needs libfaketime"
+    case $(ldd "$PMM_SEAL") in *asan*) skip "libfaketime does not go with the address sanitizer" ;; esac
+}
+prepare() {
+    small_tree "$T/src"
+    mkdir "$T/d"
+}
+ours() { find "$T/d" -type f -name '*.pmmseal' | sort; }
+archives() { ours | wc -l; }
+foreign() { # what is none of our business
+    echo mine >"$T/d/notes.txt"
+    echo mine >"$T/d/pmm-data-20200101T000000Z.pmmseal.bak"
+    mkdir "$T/d/pmm-data-20200102T000000Z.pmmseal"
+    mkfifo "$T/d/pmm-data-20200103T000000Z.pmmseal"
+    ln -s notes.txt "$T/d/pmm-data-20200104T000000Z.pmmseal"
+}
+foreign_is_there() {
+    content "$T/d/notes.txt" mine && content "$T/d/pmm-data-20200101T000000Z.pmmseal.bak" mine &&
+        [ -d "$T/d/pmm-data-20200102T000000Z.pmmseal" ] && [ -p "$T/d/pmm-data-20200103T000000Z.pmmseal" ] &&
+        [ -L "$T/d/pmm-data-20200104T000000Z.pmmseal" ]
+}
+
+@test "list shows the archives of a directory, newest first, what is public without a passphrase" {
+    need_faketime
+    prepare
+    archive 3
+    archive 1
+    archive 2 --name other
+    foreign
+    head -c 5000 /dev/urandom >"$T/d/pmm-data-20210101T000000Z.pmmseal"
+    expect 0 setsid -w "$PMM_SEAL" list "$T/d"
+    [ "$(grep -c '\.pmmseal$' "$T/said.out")" = 4 ]
+    expect 0 list --json "$T/d"
+    [ "$(jq -rs 'map(select(.file)) | map(.status) | join(",")' "$T/said.out")" = good,good,good,damaged ]
+    [ "$(jq -rs '.[0].age_seconds / 86400 | floor' "$T/said.out")" = 1 ]
+    [ "$(jq -rs '.[1].name' "$T/said.out")" = other ]
+    [ "$(jq -rs '.[0].entries' "$T/said.out")" = "$(find "$T/src" | wc -l)" ]
+    [ "$(jq -rs '.[0].verified' "$T/said.out")" = true ]
+    write_secret "$T/wrong" 'not the one, by any means, 1903'
+    expect 0 seal list --json --passphrase-file "$T/wrong" "$T/d"
+    [ "$(jq -rs '.[0].status' "$T/said.out")" = other-key ]
+    foreign_is_there
+}
+
+@test "a directory of archives costs one derivation of the key" {
+    need_strace
+    prepare
+    for i in 1 2 3 4 5; do backup -q --name "n$i" -o "$T/d/" "$T/src"; done
+    for i in 1 2 3 4 5; do backup -q -o "$T/d/" "$T/src"; done
+    rm "$T/d"/n*
+    # Argon2id's memory is one mapping of 64 MiB.
+    traced -o "$T/calls" -e trace=mmap "$PMM_SEAL" list --passphrase-file "$T/pass" "$T/d" >/dev/null
+    [ "$(awk -F'[ ,(]+' '$3 ~ /NULL/ && $4 >= 67108864 && $4 < 70000000' "$T/calls" | wc -l)" = 1 ]
+}
+
+@test "verify of a directory looks at every archive and ends with the worst of it" {
+    prepare
+    for i in 1 2 3; do backup -q --no-verify -o "$T/d/" "$T/src"; done
+    foreign
+    expect 0 verify "$T/d"
+    [ "$(grep -c ': OK$' "$T/said.out")" = 3 ]
+    bad=$(ls "$T/d" | grep '[0-9]Z\.pmmseal$' | tail -n 1)
+    printf x | dd of="$T/d/$bad" bs=1 seek=9000 conv=notrunc 2>/dev/null
+    expect 5 verify "$T/d"
+    [ "$(grep -c ': OK$' "$T/said.out")" = 2 ]
+    grep -q "^$bad: NOT GOOD" "$T/said.out"
+    says "1 of 3"
+    expect 4 seal verify --passphrase-file "$T/other" "$T/d"
+    mkdir "$T/none"
+    expect 1 verify "$T/none"
+}
+
+@test "verify --sample proves a rolling share, the longest unproved first" {
+    prepare
+    for i in 1 2 3 4 5; do backup -q --no-verify -o "$T/d/" "$T/src"; done
+    for i in 1 2 3; do
+        expect 0 verify --json --sample 2/5 "$T/d"
+        [ "$(jq -r .archives "$T/said.out")" = 2 ]
+        sleep 1.1
+    done
+    expect 0 list --json "$T/d"
+    [ "$(jq -rs 'map(select(.file)) | map(.verified) | all' "$T/said.out")" = true ]
+    expect 2 verify --sample 0/5 "$T/d"
+    expect 2 verify --sample 6/5 "$T/d"
+    expect 2 verify --sample x "$T/d"
+}
+
+@test "rekey of a directory changes all, and again what an interrupted one has left" {
+    prepare
+    for i in 1 2 3; do backup -q -o "$T/d/" "$T/src"; done
+    foreign
+    first=$(ours | tail -n 1)
+    rekey -q --new-passphrase-file "$T/other" "$first"
+    expect 0 rekey --new-passphrase-file "$T/other" "$T/d"
+    expect 0 seal verify --passphrase-file "$T/other" "$T/d"
+    expect 4 verify "$T/d"
+    # Nothing that both passphrases fail to open is passed over in silence.
+    rekey -q --new-passphrase-file "$T/pass" --passphrase-file "$T/other" "$first" 2>/dev/null ||
+        seal rekey -q --kdf interactive --passphrase-file "$T/other" --new-passphrase-file "$T/pass" "$first"
+    write_secret "$T/third" 'a third one for the road, 2044 miles'
+    expect 4 seal rekey --kdf interactive --passphrase-file "$T/other" --new-passphrase-file "$T/third" "$T/d"
+    says "1 of 3"
+    foreign_is_there
+}
+
+@test "a weak new passphrase changes no archive of a directory" {
+    prepare
+    for i in 1 2; do backup -q -o "$T/d/" "$T/src"; done
+    write_secret "$T/weak" 'password'
+    expect 7 rekey --new-passphrase-file "$T/weak" "$T/d"
+    expect 0 verify "$T/d"
+}
+
+@test "one writer: a second one waits, or is told who is there" {
+    prepare
+    backup -q -o "$T/d/" "$T/src"
+    (flock -x 9; echo "4711 elsewhere since 2026-11-24T00:00:00Z" >&9; exec sleep 600) 9>>"$T/d/.pmm-seal.lock" &
+    mine $!
+    wait_for 10 grep -q 4711 "$T/d/.pmm-seal.lock"
+    n=$(archives)
+    expect 6 backup -o "$T/d/" "$T/src"
+    says 4711
+    expect 6 with_pass prune --keep-last 1 "$T/d"
+    expect 6 rekey --new-passphrase-file "$T/other" "$T/d"
+    [ "$(archives)" = "$n" ]
+    expect 0 list "$T/d"
+    (sleep 2; kill -KILL $!) &
+    backup -q --lock-wait 60 -o "$T/d/" "$T/src"
+    [ "$(archives)" = $((n + 1)) ]
+}
+
+@test "prune keeps what the rules say, tells why, and with -n deletes nothing" {
+    need_faketime
+    prepare
+    for d in 0 1 2 3 4 5 6 7 8 9; do archive $d; done
+    archive 20 --name other
+    foreign
+    expect 0 with_pass prune -n --keep-last 2 --keep-daily 4 "$T/d"
+    [ "$(archives)" = 11 ]
+    [ "$(grep -c DELETE "$T/said.out")" = 6 ]
+    grep -q 'last, daily' "$T/said.out"
+    expect 0 with_pass prune --json --keep-last 2 --keep-daily 4 --max-deletes 4 "$T/d"
+    [ "$(jq -rs '.[-1].deleted' "$T/said.out")" = 4 ]
+    [ "$(jq -rs '.[-1].capped' "$T/said.out")" = true ]
+    expect 0 with_pass prune --keep-last 2 --keep-daily 4 "$T/d"
+    [ "$(archives)" = 5 ]
+    [ "$(ls "$T/d"/other-* | wc -l)" = 1 ]
+    expect 0 verify "$T/d"
+    foreign_is_there
+}
+
+@test "prune: no rule is usage, a name without archives deletes nothing, a wrong passphrase neither" {
+    prepare
+    for i in 1 2 3; do backup -q -o "$T/d/" "$T/src"; done
+    expect 2 with_pass prune "$T/d"
+    expect 2 with_pass prune --keep-last 0 "$T/d"
+    expect 2 with_pass prune --keep-within 0d "$T/d"
+    expect 1 with_pass prune --keep-last 1 --name other "$T/d"
+    expect 1 seal prune --keep-last 1 --passphrase-file "$T/other" "$T/d"
+    [ "$(archives)" = 3 ]
+}
+
+@test "prune never deletes what it cannot authenticate, and does not count it" {
+    prepare
+    for i in 1 2 3; do backup -q -o "$T/d/" "$T/src"; done
+    newest=$(ours | tail -n 1)
+    truncate -s -1 "$newest"
+    seal backup -q --kdf interactive --passphrase-file "$T/other" --new-passphrase -o "$T/d/" "$T/src"
+    expect 3 with_pass prune --keep-last 1 "$T/d"
+    says archive-damaged
+    [ "$(archives)" = 3 ]
+    present "$newest"
+}
+
+@test "archives of a running server never displace consistent ones" {
+    prepare
+    pmm_volume "$T/vol" 7001 1 3.7.0
+    backup -q -o "$T/d/" "$T/vol"
+    # in production, and somebody holds ClickHouse's lock
+    (flock -x 9; exec sleep 600) 9>>"$T/vol/clickhouse/status" &
+    mine $!
+    sleep 0.2
+    for i in 1 2; do
+        sleep 1.1
+        expect 3 backup --allow-live -o "$T/d/" "$T/vol"
+    done
+    expect 0 with_pass prune --keep-last 1 "$T/d"
+    expect 0 list --json "$T/d"
+    [ "$(jq -rs 'map(select(.file)) | map(.state) | join(",")' "$T/said.out")" = live,stopped ]
+}
+
+@test "backup --keep-* prunes after the new archive has proved good, and not after a failure" {
+    need_faketime
+    prepare
+    for d in 5 4 3 2 1; do archive $d; done
+    expect 1 backup --keep-last 2 --after 'exit 3' -o "$T/d/" "$T/src"
+    [ "$(archives)" = 6 ]
+    expect 0 backup --json --keep-last 2 -o "$T/d/" "$T/src"
+    [ "$(fact .verified)" = true ]
+    [ "$(fact .deleted)" = 5 ]
+    [ "$(archives)" = 2 ]
+    present "$(fact .archive)"
+}
+
+@test "backup --verify reads the archive back: one that the disk has changed gets no name" {
+    need_strace
+    need_root
+    prepare
+    # Reading the archive back fails.
+    rc=0
+    traced -o /dev/null -e inject=pread64:error=EIO:when=10+ "$PMM_SEAL" backup -q --kdf interactive \
+        --passphrase-file "$T/pass" -o "$T/d/" "$T/src" 2>"$T/said.err" || rc=$?
+    [ $rc = 1 ]
+    says 'not what was written'
+    [ "$(archives)" = 0 ]
+    [ -z "$(find "$T/d" -name '*.tmp')" ]
+    expect 0 backup --json -o "$T/a.pmmseal" "$T/src"
+    [ "$(fact .verified)" = false ]
+    expect 0 backup --json --verify -o "$T/b.pmmseal" "$T/src"
+    [ "$(fact .verified)" = true ]
+    expect 0 backup --json --no-verify -o "$T/d/" "$T/src"
+    [ "$(fact .verified)" = false ]
+}
+
+@test "--require-mount refuses a directory on which nothing is mounted" {
+    need_mounts
+    prepare
+    expect 7 backup --require-mount -o "$T/d/" "$T/src"
+    [ "$(archives)" = 0 ]
+    export -f with_pass backup
+    export T PMM_SEAL
+    expect 0 unshare -m bash -ec '
+        mount -t tmpfs none "$T/d"
+        backup -q --require-mount -o "$T/d/" "$T/src"
+        with_pass prune -q --require-mount --keep-last 1 "$T/d"'
+    expect 7 with_pass prune --require-mount --keep-last 1 "$T/d"
+}
+
+@test "a killed backup leaves no lock and no temporary file for the next one" {
+    need_strace
+    prepare
+    rc=0
+    traced -o /dev/null -e inject=fsync:signal=KILL:when=1 "$PMM_SEAL" backup -q --kdf interactive \
+        --passphrase-file "$T/pass" -o "$T/d/" "$T/src" || rc=$?
+    [ $rc != 0 ]
+    [ "$(archives)" = 0 ]
+    expect 0 backup -o "$T/d/" "$T/src"
+    [ "$(archives)" = 1 ]
+    [ -z "$(find "$T/d" -name '*.tmp')" ]
+}

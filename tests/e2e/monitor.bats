@@ -225,6 +225,8 @@ each_alert() {
     make_metrics "$TEXT/grown.prom" grown backup last_written_bytes=400
     backed_up quiet $((2 * day))
     failed never 1 backup last_attempt_timestamp_seconds="$(ago $((27 * hour)))"
+    # Two scrapes, so that one may be lost on a busy machine.
+    collected
     collected
 
     backed_up fine $hour

@@ -321,6 +321,8 @@ static int check(const struct options *o, struct err *err)
         return err_set(err, ERR_USAGE,
                        "--stop-services: the volume of a running server has content, "
                        "say --replace as well");
+    if (o->json && o->attached != NULL)
+        return err_set(err, ERR_USAGE, "--json does not go with --attached");
     if (o->verify && o->no_verify)
         return err_set(err, ERR_USAGE,
                        "--verify and --no-verify contradict each other");

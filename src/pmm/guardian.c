@@ -286,10 +286,14 @@ int guardian_before(struct guardian *g, struct err *err)
 {
     const struct wish_packet w = {.wish = WISH_BEFORE};
     struct answer_packet a;
-    if (tell(g, &w) != 0 || hear(g, &a) != 0)
-        return err_set(err, ERR_FAIL,
-                       "the guardian process is gone: perhaps the command of --before "
-                       "has not run, or not to its end");
+    if (tell(g, &w) != 0 || hear(g, &a) != 0) {
+        /* What --before began may still be at work, and would end after --after. */
+        g->charge.after = NULL;
+        return err_set(
+            err, ERR_FAIL,
+            "the guardian process is gone: the command of --before may still "
+            "be running, so that of --after was not run");
+    }
     if (a.result != 0)
         *err = a.err;
     return a.result;

@@ -30,7 +30,8 @@ int guardian_start(struct guardian **g, const char *before, const char *after,
 int guardian_arm(struct guardian *g, const struct services *s, struct err *err);
 
 /* Run `before` and wait for it. Not interruptible: what it has begun (docker stop)
- * would end after `after`. After guardian_arm. Returns 0, or -1 with ERR_FAIL. */
+ * would end after `after`. After guardian_arm. Returns 0, or -1 with ERR_FAIL; if the
+ * guardian is gone, `after` does not run any more. */
 int guardian_before(struct guardian *g, struct err *err);
 
 /* Bring it back now and wait for the result; once, later calls return the same. Without

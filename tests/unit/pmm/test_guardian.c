@@ -320,6 +320,19 @@ static void test_a_command_before_that_fails_is_an_error(void **state)
     assert_true(after_ran());
 }
 
+static void test_after_does_not_run_beside_a_before_that_is_still_at_work(void **state)
+{
+    struct guardian *g = NULL;
+    struct err err = {0};
+    (void)state;
+    assert_int_equal(guardian_start(&g, "kill -KILL $PPID; sleep 1", AFTER, &err), 0);
+    assert_int_equal(guardian_arm(g, NULL, &err), 0);
+    assert_int_equal(guardian_before(g, &err), -1);
+    assert_non_null(strstr(err.text, "--after was not run"));
+    guardian_free(g);
+    assert_string_equal(ctl_read(&w, "after"), "");
+}
+
 static bool begun(void)
 {
     return access("begun", F_OK) == 0;
@@ -472,6 +485,7 @@ int main(int argc, char **argv)
         TEST(test_a_backup_killed_while_it_stops_leaves_nothing_stopped),
         TEST(test_the_command_before_runs_when_it_is_asked_for),
         TEST(test_a_command_before_that_fails_is_an_error),
+        TEST(test_after_does_not_run_beside_a_before_that_is_still_at_work),
         TEST(test_after_waits_for_before_when_the_backup_is_killed),
         TEST(test_signals_do_not_end_it),
         TEST(test_should_it_be_gone_the_main_process_does_it),

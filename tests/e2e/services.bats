@@ -81,6 +81,10 @@ stop_and_start() { # KIND [...]
     stop_and_start pmm3 --cap-drop ALL
 }
 
+@test "--stop-services in a PMM 3 server of any user of group 0" {
+    stop_and_start pmm3 --cap-drop ALL -u 1000660000:0
+}
+
 @test "a running server is refused from outside and from inside, --allow-live marks the archive" {
     server pmm
     export PMM_SEAL_PASSPHRASE=$PASSPHRASE
@@ -120,8 +124,8 @@ stop_and_start() { # KIND [...]
     expect 3 verify "$T/a.pmmseal"
 }
 
-@test "the client of docker exec is killed: the cut file is refused, services run again" {
-    server pmm
+client_killed() { # KIND [...]
+    server "$@"
     begin
     kill -KILL $CLIENT
     wait $CLIENT || true
@@ -130,8 +134,16 @@ stop_and_start() { # KIND [...]
     back_again
 }
 
-@test "the program is killed: the cut file is refused, services run again" {
-    server pmm
+@test "the client of docker exec is killed: the cut file is refused, services run again" {
+    client_killed pmm
+}
+
+@test "the client of docker exec is killed, PMM 3 without capabilities" {
+    client_killed pmm3 --cap-drop ALL
+}
+
+program_killed() { # KIND [...]
+    server "$@"
     local rc=0
     begin
     dk exec pmm-server pkill -KILL -o -x pmm-seal
@@ -144,6 +156,14 @@ stop_and_start() { # KIND [...]
     export PMM_SEAL_PASSPHRASE=$PASSPHRASE
     expect_sh 0 'inside backup --kdf interactive --stop-services -o - /srv >"$T/b.pmmseal"'
     back_again
+}
+
+@test "the program is killed: the cut file is refused, services run again" {
+    program_killed pmm
+}
+
+@test "the program is killed, PMM 3 without capabilities" {
+    program_killed pmm3 --cap-drop ALL
 }
 
 @test "what is wrong is found before anything is stopped" {

@@ -70,7 +70,13 @@ pmm_start() { # KIND [arguments of docker run ...]
 }
 pmm_ready() { "$E2E/engine/wait-ready" pmm-server; }
 pmm_srv() { dk inspect -f '{{range .Mounts}}{{if eq .Destination "/srv"}}{{.Source}}{{end}}{{end}}' pmm-data; }
-pmm_remove() { dk rm -f -v pmm-server pmm-data >/dev/null 2>&1 || true; }
+pmm_remove() {
+    local c
+    # One by one: podman removes none where one is not there.
+    for c in pmm-server pmm-data; do
+        dk rm -f -v $c >/dev/null 2>&1 || true
+    done
+}
 
 pmm_sql() { dk exec -i pmm-server psql -qAtX -v ON_ERROR_STOP=1 -h /run/postgresql -U postgres "$@"; } # [DATABASE]
 pmm_clickhouse() { # a query on stdin
@@ -116,7 +122,7 @@ pmm_digest() {
 }
 
 pmm_filled() { # KIND [arguments of docker run ...]
-    KEPT=$BATS_FILE_TMPDIR/$(printf %s "$*" | tr -c 'a-z0-9' -)
+    KEPT=$BATS_FILE_TMPDIR/${HALF:-}$(printf %s "$*" | tr -c 'a-z0-9' -)
     if [ -d "$KEPT/srv" ]; then
         pmm_data "e2e:$1"
         cp -a "$KEPT/srv/." "$(pmm_srv)/"
@@ -136,4 +142,70 @@ pmm_filled() { # KIND [arguments of docker run ...]
 pmm_amcheck() {
     dk exec pmm-server pg_amcheck -h /run/postgresql -U postgres --all --install-missing \
         --heapallindexed --parent-check
+}
+
+# ---- a helper container ----
+
+# As the head of Dockerfile shows it.
+helper() {
+    dk run --rm --log-driver none --network none --read-only -v "$T/pass:/run/secrets/pass:ro" "${HELPER[@]}" "$@"
+}
+HELPER=()
+KEY=(--passphrase-file /run/secrets/pass)
+helper_backup() { # [arguments of pmm-seal backup ...]
+    mkdir -p "$T/backups"
+    helper --volumes-from pmm-data:ro -v "$T/backups:/backups" \
+        pmm-seal backup "${KEY[@]}" --kdf interactive "$@" -o /backups/ /srv
+}
+helper_restore() {
+    helper --volumes-from pmm-data -v "$T/backups:/backups:ro" \
+        pmm-seal restore "${KEY[@]}" "/backups/$(ls "$T/backups")" /srv
+}
+
+destroy() {
+    local srv
+    srv=$(pmm_srv)
+    pmm_remove
+    absent "$srv"
+}
+# The restored volume is what it was, to the last byte, owner and mode, and its servers agree.
+proved() { # KIND [arguments of docker run ...]
+    same_trees "$KEPT/srv" "$(pmm_srv)"
+    pmm_start "$@"
+    pmm_digest | diff "$KEPT/digest" -
+    pmm_amcheck >"$T/amcheck" 2>&1 || fail "$(head -c 2000 "$T/amcheck")"
+}
+# A backup, everything is gone, and all of it comes back in a new volume.
+disaster() { # KIND [arguments of docker run ...]
+    pmm_filled "$@"
+    expect 0 helper_backup --no-default-excludes
+    destroy
+    pmm_data "e2e:$1"
+    expect 0 helper_restore
+    proved "$@"
+}
+
+# ---- the guides of docs/ ----
+
+# The commands of a guide, those of its ```sh blocks, or of another fence. Only names of places on the host are put
+# below $T, and what publishes a port is left out: the engine has no network.
+commands() { # GUIDE [FENCE]
+    awk -v fence='```'"${2:-sh}" '$0 == fence { on = 1; next } /^```$/ { on = 0 } on' "$E2E/../../docs/$1" |
+        sed -e "s#/backups#$T/backups#g" -e "s#/etc/pmm-seal#$T/etc#g" -e "s#/usr/local/bin/pmm-seal#$T/bin/pmm-seal#g" \
+            -e "s#pmm-server:$T/bin/pmm-seal#pmm-server:/usr/local/bin/pmm-seal#" -e 's#-p 443:443 ##' \
+            -e '/^[a-z]* restart pmm-server/a "$READY" pmm-server'
+}
+# Where they run: host and container programs, and nothing else of this project.
+guide_place() {
+    mkdir -p "$T/backups" "$T/bin" "$T/here/dist"
+    cp "$PMM_SEAL_STATIC" "$T/here/dist/pmm-seal-0.1.0-linux-x86_64"
+    cp "$E2E/../../Dockerfile" "$T/here/"
+    ln -sf "$PMM_SEAL" "$T/bin/pmm-seal"
+    install -m 755 "$E2E/engine/wait-ready" "$T/here/"
+    export READY=$T/here/wait-ready
+}
+# The builder of old needs nothing that Debian has not.
+follow() { # [command that becomes another user]: $T/commands
+    [ "$(grep -c . "$T/commands")" -gt 5 ]
+    expect_sh 0 'cd "$T/here" && PATH="$T/bin:$PATH" DOCKER_BUILDKIT=0 "$@" bash -euo pipefail -x "$T/commands"' "$@"
 }

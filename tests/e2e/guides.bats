@@ -2,8 +2,7 @@
 load helpers
 load engine
 
-# The guides of docs/, each command as it is written there, against real servers. Only names of places
-# on the host are put below $T, and what publishes a port is left out: the engine has no network.
+# The guides of docs/, each command as it is written there, against real servers.
 
 setup_file() {
     engine_up pmm pmm3
@@ -14,32 +13,14 @@ setup_file() {
 }
 teardown_file() { engine_down; }
 
-# The commands of the guide: what stands in its ```sh blocks.
-commands() { # GUIDE
-    awk '/^```sh$/ { on = 1; next } /^```$/ { on = 0 } on' "$E2E/../../docs/$1" |
-        sed -e "s#/backups#$T/backups#g" -e "s#/etc/pmm-seal#$T/etc#g" -e "s#/usr/local/bin/pmm-seal#$T/bin/pmm-seal#g" \
-            -e "s#pmm-server:$T/bin/pmm-seal#pmm-server:/usr/local/bin/pmm-seal#" -e 's#-p 443:443 ##' "${SED[@]}"
-}
-follow() { # GUIDE
-    commands "$1" >"$T/commands"
-    sed -i '/^docker restart/a "$READY" pmm-server' "$T/commands"
-    export READY=$E2E/engine/wait-ready
-    [ "$(grep -c . "$T/commands")" -gt 5 ]
-    mkdir -p "$T/backups" "$T/bin" "$T/here/dist"
-    cp "$PMM_SEAL_STATIC" "$T/here/dist/pmm-seal-0.1.0-linux-x86_64"
-    cp "$E2E/../../Dockerfile" "$T/here/"
-    ln -sf "$PMM_SEAL" "$T/bin/pmm-seal"
-    # The builder of old needs nothing that Debian has not.
-    expect_sh 0 'cd "$T/here" && PATH="$T/bin:$PATH" DOCKER_BUILDKIT=0 bash -euo pipefail -x "$T/commands"'
-}
-SED=(-e '')
-
 exec_guide() { # KIND [...]
     need_engine
     pmm_filled "$@"
     dk rm -f pmm-server >/dev/null 2>&1 || true
     pmm_start "$@"
-    follow guide-docker-exec.md
+    guide_place
+    commands guide-docker-exec.md >"$T/commands"
+    follow
     pmm_ready
     pmm_digest | diff "$KEPT/digest" -
     expect 0 seal verify --passphrase-file "$T/etc/pass" "$T/backups/pmm.pmmseal"
@@ -61,7 +42,9 @@ exec_guide() { # KIND [...]
     cp -p "$T/pass" "$T/etc/pass"
     backup -q -o "$T/backups/pmm.pmmseal" "$(pmm_srv)"
     pmm_remove
-    follow guide-disaster-recovery.md
+    guide_place
+    commands guide-disaster-recovery.md >"$T/commands"
+    follow
     pmm_ready
     pmm_digest | diff "$KEPT/digest" -
     pmm_amcheck >"$T/amcheck" 2>&1 || fail "$(head -c 2000 "$T/amcheck")"

@@ -66,6 +66,22 @@ static int look_inside(struct catalog_entry *e, const char *path, const struct k
     return why.cls == ERR_SIGNAL ? -1 : bad ? err_nomem(err) : 0;
 }
 
+/* What is known of its data. Damage that was found once is not forgotten because the
+ * header and the manifest are good. */
+static int take_proof(const struct catalog *c, struct catalog_entry *e, struct err *err)
+{
+    e->proven = proven_when(c->proven, e->id, e->bytes);
+    if (e->proven != PROVEN_BAD)
+        return 0;
+    e->proven = 0;
+    e->bad = true;
+    if (e->state != CATALOG_GOOD && e->state != CATALOG_LOCKED)
+        return 0;
+    e->state = CATALOG_DAMAGED;
+    e->why = strdup("it was damaged when it was last verified");
+    return e->why != NULL ? 0 : err_nomem(err);
+}
+
 /* `e` is zero. Returns 1, 0 if the file is none of ours, -1. */
 static int add(struct catalog *c, struct catalog_entry *e, const char *file,
                const char *name, const struct key *key, struct err *err)
@@ -92,8 +108,8 @@ static int add(struct catalog *c, struct catalog_entry *e, const char *file,
     }
     int rc = look_inside(e, (const char *)path.p, key, err);
     buf_free(&path);
-    if (e->have_id)
-        e->proven = proven_when(c->proven, e->id, e->bytes);
+    if (rc == 0 && e->have_id)
+        rc = take_proof(c, e, err);
     return rc == 0 ? 1 : -1;
 }
 
@@ -105,6 +121,19 @@ static int newest_first(const void *a, const void *b)
     if (x->number != y->number)
         return x->number < y->number ? 1 : -1;
     return strcmp(x->file, y->file);
+}
+
+/* A copy has the id of the original, and nobody can tell which of them was proved. */
+static void tell_twins(struct catalog *c)
+{
+    for (size_t i = 0; i < c->n; i++)
+        for (size_t k = i + 1; k < c->n; k++) {
+            struct catalog_entry *a = &c->entries[i], *b = &c->entries[k];
+            if (!a->have_id || !b->have_id || memcmp(a->id, b->id, sizeof a->id) != 0)
+                continue;
+            a->twin = b->twin = true;
+            a->proven = b->proven = 0;
+        }
 }
 
 static int read_all(struct catalog *c, const char *name, const struct key *key,
@@ -127,6 +156,7 @@ static int read_all(struct catalog *c, const char *name, const struct key *key,
     dirlist_free(files, n);
     if (rc < 0)
         return -1;
+    tell_twins(c);
     qsort(c->entries, c->n, sizeof *c->entries, newest_first);
     return 0;
 }

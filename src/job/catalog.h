@@ -35,6 +35,8 @@ struct catalog_entry {
                         neither */
     unsigned number; /* by the file's name, for two of one second; else 1 */
     int64_t proven;  /* when all of it was last proved; 0: never */
+    bool bad;        /* found damaged when it was last verified; state says so, too */
+    bool twin;       /* another file here is a copy of the same archive */
     /* GOOD: */
     char *name;
     int64_t slot_created; /* of the slot that the passphrase opened */

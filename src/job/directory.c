@@ -125,6 +125,8 @@ static int nothing_there(const char *dir, struct err *err)
 static int oldest_proof_first(const void *a, const void *b)
 {
     const struct catalog_entry *x = a, *y = b;
+    if (x->bad != y->bad) /* known already */
+        return x->bad ? 1 : -1;
     if (x->proven != y->proven)
         return x->proven < y->proven ? -1 : 1;
     return x->created == y->created ? strcmp(x->file, y->file)
@@ -138,41 +140,44 @@ static size_t sample(const struct directory_verify *o, size_t n)
     return share < n ? share : n;
 }
 
-/* proofs[i]: the size of an archive that is whole, 0 for one that is not. *done: how
- * many were looked at. */
+/* What became of one: kept after the run. Only damage withdraws a proof; a wrong
+ * passphrase says nothing about an archive. */
+enum proof { PROOF_NONE, PROOF_WHOLE, PROOF_DAMAGED };
+
+/* Looks at entries until `n` were proved or found damaged: those that cannot be opened
+ * must not take the place of others for ever. proofs[i] is what became of entry i. */
 static int verify_each(struct round *r, const struct catalog *c, size_t n,
-                       const struct key *key, uint64_t *proofs, size_t *done,
-                       struct err *err)
+                       const struct key *key, enum proof *proofs, struct err *err)
 {
     struct buf path = {0};
     int rc = 0;
-    for (size_t i = 0; i < n && rc == 0; i++) {
+    for (size_t i = 0, looked = 0; i < c->n && looked < n && rc == 0; i++) {
         const struct catalog_entry *e = &c->entries[i];
         struct err why = {0};
         struct verified v = {.bytes = 0};
         const char *p = path_of(&path, c->dir, e->file, err);
         if (p == NULL)
-            rc = -1;
-        else if (verify_one(r->job, p, key, &v, &why) == 0)
-            proofs[i] = v.bytes;
+            break;
+        if (verify_one(r->job, p, key, &v, &why) == 0)
+            proofs[i] = PROOF_WHOLE;
+        else if (why.cls == ERR_DAMAGED)
+            proofs[i] = PROOF_DAMAGED;
+        looked += proofs[i] != PROOF_NONE;
         if (why.cls == ERR_SIGNAL) {
             *err = why;
-            rc = -1;
-        }
-        if (rc != 0)
             break;
+        }
         count(r, e->file, why.cls != ERR_NONE ? &why : NULL, v.warnings);
-        *done = i + 1;
     }
     buf_free(&path);
-    return rc;
+    return err->cls == ERR_NONE ? rc : -1;
 }
 
 /* What was proved is kept also when the run is interrupted; read anew, for others may
  * have written it meanwhile. Where nothing can be written (a read-only mount),
  * verifying is worth something all the same. */
 static void keep_proofs(const struct round *r, const struct directory_verify *o,
-                        const struct catalog *c, const uint64_t *proofs, size_t n)
+                        const struct catalog *c, const enum proof *proofs)
 {
     struct dirlock *lock = NULL;
     struct proven *p = NULL;
@@ -180,11 +185,10 @@ static void keep_proofs(const struct round *r, const struct directory_verify *o,
     int rc = dirlock_take(&lock, c->fd, c->dir, o->lock_wait, &why);
     if (rc == 0)
         rc = proven_load(&p, c->fd, &why);
-    for (size_t i = 0; i < n && rc == 0; i++)
-        if (proofs[i] > 0)
-            rc = proven_set(p, c->entries[i].id, proofs[i], r->job->now, &why);
-        else if (proofs[i] == 0 && c->entries[i].have_id)
-            proven_forget(p, c->entries[i].id);
+    for (size_t i = 0; i < c->n && rc == 0; i++)
+        if (proofs[i] != PROOF_NONE && c->entries[i].have_id)
+            rc = proven_set(p, c->entries[i].id, c->entries[i].bytes,
+                            proofs[i] == PROOF_WHOLE ? r->job->now : PROVEN_BAD, &why);
     if (rc != 0 || proven_save(p, c->fd, &why) != 0)
         notice(report_sink(r->job->report), NOTICE_NOTE, "proof-not-kept", c->dir,
                "that these archives were verified could not be written down: %s",
@@ -199,23 +203,23 @@ int directory_verify(const struct job *job, const struct directory_verify *opts,
     struct round r = {.job = job, .dir = opts->dir, .fn = fn, .ctx = ctx};
     struct key key = {.ring = NULL};
     struct catalog *c = NULL;
-    uint64_t *proofs = NULL;
+    enum proof *proofs = NULL;
     int rc = -1;
     if (key_get(&key, &job->passphrase, job, err) != 0 ||
         catalog_read(&c, opts->dir, NULL, NULL, err) != 0)
         goto out;
-    size_t n = sample(opts, c->n), done = 0;
-    proofs = calloc(n + 1, sizeof *proofs);
+    size_t n = sample(opts, c->n);
+    proofs = calloc(c->n + 1, sizeof *proofs);
     if (proofs == NULL) {
         err_nomem(err);
         goto out;
     }
     qsort(c->entries, c->n, sizeof *c->entries, oldest_proof_first);
     rc = c->n == 0 ? nothing_there(opts->dir, err)
-                   : verify_each(&r, c, n, &key, proofs, &done, err);
-    report_u64(job->report, "skipped", c->n - n);
-    if (done > 0)
-        keep_proofs(&r, opts, c, proofs, done);
+                   : verify_each(&r, c, n, &key, proofs, err);
+    report_u64(job->report, "skipped", c->n - r.good - r.not_good);
+    if (r.good + r.not_good > 0)
+        keep_proofs(&r, opts, c, proofs);
     if (rc == 0)
         rc = conclude(&r, "are not good", err);
 out:
@@ -257,8 +261,14 @@ static int rekey_each(struct round *r, const struct catalog *c,
         }
         if (rekey_one(&quiet, &one, keys, &why) != 0 &&
             (why.cls == ERR_KEY || why.cls == ERR_REFUSED) &&
-            done_before(keys, one.archive))
+            done_before(keys, one.archive)) {
+            bool both = why.cls == ERR_REFUSED && opts->action == REKEY_CHANGE;
             why = (struct err){0};
+            /* Both open it: what is left of a change is to take the old one away. */
+            one.action = REKEY_REMOVE;
+            if (both)
+                (void)rekey_one(&quiet, &one, keys, &why);
+        }
         count(r, c->entries[i].file, why.cls != ERR_NONE ? &why : NULL, 0);
         if (why.cls == ERR_SIGNAL) {
             *err = why;

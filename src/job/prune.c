@@ -23,7 +23,8 @@ static void judge(struct prune *p)
 {
     for (size_t i = 0; i < p->c->n; i++) {
         const struct catalog_entry *e = &p->c->entries[i];
-        bool good = e->state == CATALOG_GOOD && strcmp(e->name, p->opts->name) == 0;
+        bool good =
+            e->state == CATALOG_GOOD && !e->twin && strcmp(e->name, p->opts->name) == 0;
         p->archives[i] = (struct keep_archive){.time = e->created,
                                                .number = e->number,
                                                .authenticated = good,
@@ -43,6 +44,11 @@ void prune_tell_strange(const struct job *job, const struct catalog *c)
             notice(report_sink(job->report),
                    e->state == CATALOG_OTHER_KEY ? NOTICE_NOTE : NOTICE_WARNING,
                    ids[e->state], e->file, "%s", e->why);
+        else if (e->twin)
+            notice(
+                report_sink(job->report), NOTICE_WARNING, "archive-twice", e->file,
+                "another file is a copy of the same archive: neither counts, neither "
+                "is deleted");
     }
 }
 

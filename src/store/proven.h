@@ -16,6 +16,7 @@
 
 #define PROVEN_FILE ".pmm-seal.verified"
 #define PROVEN_ID   16u /* bytes of an archive's id */
+#define PROVEN_BAD  1   /* in the place of a time: it was found damaged */
 
 struct proven;
 
@@ -24,7 +25,8 @@ struct proven;
  * ERR_FAIL: memory, I/O. */
 int proven_load(struct proven **p, int dirfd, struct err *err);
 
-/* When the archive of this id and size (bytes) was last proved; 0: never. */
+/* When the archive of this id and size (bytes) was last proved; 0: never; PROVEN_BAD.
+ */
 int64_t proven_when(const struct proven *p, const uint8_t id[PROVEN_ID],
                     uint64_t bytes);
 

@@ -31,10 +31,12 @@ refused_5() {
     done
 }
 
-@test "an archive that is absent, unreadable or a directory is not called damaged" {
+@test "an archive that is absent, unreadable or a directory without archives is not called damaged" {
     prepare
     expect 1 verify "$T/none"
-    expect 2 verify "$T/src"
+    expect 1 verify "$T/src"
+    says 'no archives'
+    expect 2 restore "$T/src" "$T/out"
     if root; then
         expect 1 user_seal verify "$T/a.pmmseal"
     fi

@@ -105,6 +105,43 @@ foreign_is_there() {
     expect 2 verify --sample x "$T/d"
 }
 
+@test "a wrong passphrase withdraws no proof, damage does, and is not forgotten" {
+    prepare
+    for i in 1 2 3; do backup -q -o "$T/d/" "$T/src"; sleep 1.1; done
+    expect 4 seal verify --passphrase-file "$T/other" "$T/d"
+    expect 0 list --json "$T/d"
+    [ "$(jq -rs 'map(select(.file)) | map(.verified) | all' "$T/said.out")" = true ]
+    for f in $(ours | tail -n 2); do printf XXXX | dd of="$f" bs=1 seek=5000 conv=notrunc 2>/dev/null; done
+    expect 5 verify "$T/d"
+    expect 0 list --json "$T/d"
+    [ "$(jq -rs 'map(select(.file)) | map(.status) | join(",")' "$T/said.out")" = damaged,damaged,good ]
+    expect 3 with_pass prune --keep-last 1 "$T/d"
+    [ "$(archives)" = 3 ]
+    # One that is known to be bad does not take the turn of the others.
+    backup -q --no-verify -o "$T/d/" "$T/src"
+    expect 0 verify --sample 1/4 "$T/d"
+}
+
+@test "of two copies of one archive neither counts, and neither is deleted" {
+    prepare
+    backup -q -o "$T/d/" "$T/src"
+    sleep 1.1
+    cp -p "$(ours | head -n 1)" "$T/d/pmm-data-20300101T000000Z.pmmseal"
+    backup -q -o "$T/d/" "$T/src"
+    expect 3 with_pass prune --keep-last 1 "$T/d"
+    says archive-twice
+    [ "$(archives)" = 3 ]
+}
+
+@test "a change of the passphrase that was half done takes the old one away" {
+    prepare
+    for i in 1 2; do backup -q -o "$T/d/" "$T/src"; done
+    expect 0 rekey --add --new-passphrase-file "$T/other" "$T/d"
+    expect 0 rekey --new-passphrase-file "$T/other" "$T/d"
+    expect 4 verify "$T/d"
+    expect 0 seal verify --passphrase-file "$T/other" "$T/d"
+}
+
 @test "rekey of a directory changes all, and again what an interrupted one has left" {
     prepare
     for i in 1 2 3; do backup -q -o "$T/d/" "$T/src"; done

@@ -279,12 +279,14 @@ pmmseal_verification_old:
 EOF
 }
 
+# bats test_tags=full
 @test "in Prometheus each alert fires when it must, and not otherwise" {
     need_monitoring
     start_prometheus
     each_alert
 }
 
+# bats test_tags=full
 @test "in VictoriaMetrics, as in PMM, each alert fires when it must, and not otherwise" {
     need_monitoring
     start_victoria

@@ -384,7 +384,7 @@ END
         mkdir "$T/vol/nginx"
         mount -t tmpfs none "$T/vol/nginx"
         restore -q "$T/old.pmmseal" "$T/vol"
-        for n in $(seq 1 3 151); do
+        for n in $(seq 1 7 155); do
             touch "$CTL/postgresql" "$CTL/victoriametrics" "$CTL/pmm-managed"
             rc=0
             PATH=$T/fake:$PATH traced -o /dev/null -e inject=rename,renameat,renameat2:signal=KILL:when=$n \
@@ -410,7 +410,7 @@ END
         done
         echo "$n"
         [ "$n" -gt 10 ]
-        [ "$n" -lt 150 ]
+        [ "$n" -lt 155 ]
         [ "$(cat "$T/vol/alerting")" = new ]
         [ "$(cat "$T/vol/nginx/mounted")" = new ]
         diff_ -q "$T/a.pmmseal" "$T/vol"'

@@ -1,4 +1,5 @@
 # bats file_tags=full
+# shellcheck disable=SC2012,SC2016
 load helpers
 load engine
 
@@ -212,6 +213,7 @@ owner_inside() { # FILE of /srv [arguments of podman run ...]
     # Podman gives a volume to the user of its first container: to the server, not to a helper.
     owner_inside . "${HELPER[@]}"
     chown --reference="$KEPT/srv" "$(pmm_srv)"
+    touch -r "$KEPT/srv" "$(pmm_srv)"
     expect 0 helper_backup --no-default-excludes
     destroy
     pmm_data e2e:pmm3

@@ -53,7 +53,7 @@ void fit_owners(const struct idmap *archive, const struct notice_sink *notices)
     bool there = !idmap_is_identity(archive), here = !idmap_is_identity(&own);
     if (strcmp(archive->uid, own.uid) == 0 && strcmp(archive->gid, own.gid) == 0)
         return;
-    notice(notices, there == here ? NOTICE_NOTE : NOTICE_WARNING, "other-id-map", NULL,
+    notice(notices, NOTICE_WARNING, "other-id-map", NULL,
            "the numbers of owners were read %s and written %s: right from container to "
            "container, wrong for the volume of a rootless container that is looked at "
            "from outside; restore to that by podman unshare",

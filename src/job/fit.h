@@ -20,8 +20,8 @@ int fit_version(const struct volume_facts *archive, const char *target, bool for
 
 /* Owners are numbers, and a number stands for another user in another user namespace.
  * Between containers that is as it should be; a rootless container's volume that is
- * looked at from outside has other ones. Warning other-id-map where one side is mapped
- * and the other is not; a note of that name where both are, but differently. */
+ * looked at from outside has other ones. Warning other-id-map
+ * where the two maps differ at all: between two of them the inside may differ, too. */
 void fit_owners(const struct idmap *archive, const struct notice_sink *notices);
 
 /* ERR_REFUSED if the servers of the volume in the directory `fd` run; `path` names it.

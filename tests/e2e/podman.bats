@@ -119,7 +119,7 @@ owner_inside() { # FILE of /srv [arguments of podman run ...]
     silent_about other-id-map
     same_trees "$KEPT/srv" "$(pmm_srv)"
 
-    rm "$T"/backups/*
+    rm "$T"/backups/* "$T"/backups/.pmm-seal.*
     expect 0 helper_backup --no-default-excludes
     destroy
     pmm_data e2e:pmm
@@ -226,7 +226,7 @@ owner_inside() { # FILE of /srv [arguments of podman run ...]
     says other-id-map
 
     # The files are the user's own: they can be read, and their numbers are those of the host.
-    rm "$T"/backups/*
+    rm "$T"/backups/* "$T"/backups/.pmm-seal.*
     destroy
     pmm_filled pmm3 $KEEP
     expect 0 outside_backup

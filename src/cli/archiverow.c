@@ -34,7 +34,7 @@ static const char *state(const struct catalog_entry *e)
 }
 
 void archiverow_text(FILE *out, const struct catalog_entry *e, int64_t now,
-                     const char *last)
+                     const char *last, const char *why)
 {
     char age[HUMAN_SIZE], size[HUMAN_SIZE], verified[HUMAN_SIZE];
     const char *version = e->state != CATALOG_GOOD ? "?"
@@ -46,6 +46,8 @@ void archiverow_text(FILE *out, const struct catalog_entry *e, int64_t now,
     fprintf(out, "%-8s %-9s %-8s %-10s %-9s %-10s ", age, human_bytes(size, e->bytes),
             version, state(e), e->proven != 0 ? verified : "no", last);
     text_put(out, e->file);
+    if (why != NULL)
+        fprintf(out, "  (%s)", why);
     fputc('\n', out);
 }
 

@@ -11,10 +11,10 @@
 /* The heading of the table; `last` names its last column but the file. */
 void archiverow_heading(FILE *out, const char *last);
 
-/* A line of the table: age, size, version, state, when verified, `last`, and the file's
- * name. */
+/* A line of the table: age, size, version, state, when verified, `last`, the file's
+ * name, and `why` unless NULL. */
 void archiverow_text(FILE *out, const struct catalog_entry *e, int64_t now,
-                     const char *last);
+                     const char *last, const char *why);
 
 /* One JSON object on a line, with `keep` as "keep" if that is not NULL. Keys: file,
  * status, bytes, id, created, age_seconds, verified, verified_at, error, and of good

@@ -21,20 +21,14 @@ static int show_exclude(void *ctx, const char *pattern, const char *why,
     return 0;
 }
 
-int cmd_backup_run(struct run *r, struct err *err)
+void cmd_backup_opts(const struct options *o, struct backup_opts *b,
+                     struct prune_opts *prune)
 {
-    const struct options *o = r->opts;
-    if (o->show_excludes)
-        return backup_show_excludes(&r->job, o->place, show_exclude, r, err);
-    char host[256] = "";
-    if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0')
-        strcpy(host, "unknown");
-    const struct prune_opts prune = {.rules = o->keep, .max_deletes = o->max_deletes};
-    const struct backup_opts b = {
+    *prune = (struct prune_opts){.rules = o->keep, .max_deletes = o->max_deletes};
+    *b = (struct backup_opts){
         .source = o->place,
         .output = o->output,
         .name = o->name,
-        .host = host,
         .force = o->force,
         .level = o->level,
         .cost = o->cost,
@@ -57,8 +51,22 @@ int cmd_backup_run(struct run *r, struct err *err)
                                  : BACKUP_VERIFY_DIRECTORY,
         .require_mount = o->require_mount,
         .lock_wait = o->lock_wait,
-        .prune = keep_rules_given(&o->keep) ? &prune : NULL,
+        .prune = keep_rules_given(&o->keep) ? prune : NULL,
     };
+}
+
+int cmd_backup_run(struct run *r, struct err *err)
+{
+    const struct options *o = r->opts;
+    if (o->show_excludes)
+        return backup_show_excludes(&r->job, o->place, show_exclude, r, err);
+    struct backup_opts b;
+    struct prune_opts prune;
+    char host[256] = "";
+    if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0')
+        strcpy(host, "unknown");
+    cmd_backup_opts(o, &b, &prune);
+    b.host = host;
     return backup_run(&r->job, &b, err);
 }
 
@@ -124,6 +132,8 @@ void cmd_backup_print(const struct run *r)
     if (report_get_u64(r->report, "deleted") > 0)
         fprintf(r->out, ", %" PRIu64 " older deleted",
                 report_get_u64(r->report, "deleted"));
+    if (report_get_bool(r->report, "capped"))
+        fputs(" (more are to go, the next time)", r->out);
     summary_warnings(r);
     print_volume(r);
     if (r->opts->verbose)

@@ -4,8 +4,13 @@
 #define CLI_CMD_BACKUP_H
 
 #include "cli/run.h"
+#include "job/backup.h"
 
 int cmd_backup_run(struct run *r, struct err *err);
 void cmd_backup_print(const struct run *r);
+
+/* What the options ask of a backup; all but `host`. *b points into *o and *prune. */
+void cmd_backup_opts(const struct options *o, struct backup_opts *b,
+                     struct prune_opts *prune);
 
 #endif

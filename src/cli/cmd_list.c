@@ -50,7 +50,7 @@ static int on_archive(void *ctx, const struct catalog_entry *e, struct err *err)
     r->headed = true;
     if (e->state == CATALOG_GOOD)
         snprintf(warnings, sizeof warnings, "%" PRIu64, e->totals.warnings);
-    archiverow_text(r->out, e, r->job.now, warnings);
+    archiverow_text(r->out, e, r->job.now, warnings, NULL);
     return 0;
 }
 
@@ -64,6 +64,8 @@ static int list_directory(struct run *r, struct err *err)
     if (directory_list(&r->job, o->archive, o->passphrase_given, on_archive, r, err) !=
         0)
         return -1;
+    if (!o->json && !r->headed)
+        message_note(r->message, "no archives in the directory: %s", o->archive);
     if (!o->json && !o->passphrase_given && r->headed)
         fputs("(not authenticated; with a passphrase option this also tells what is in "
               "them)\n",

@@ -24,8 +24,8 @@ static int show(void *ctx, const struct catalog_entry *e, unsigned why, struct e
         if (!r->headed)
             archiverow_heading(r->out, "KEEP");
         r->headed = true;
-        archiverow_text(r->out, e, r->job.now,
-                        why != 0 ? (const char *)text.p : "DELETE");
+        archiverow_text(r->out, e, r->job.now, why != 0 ? "yes" : "DELETE",
+                        why != 0 ? (const char *)text.p : NULL);
     }
     buf_free(&text);
     return rc;

@@ -5,6 +5,7 @@
 
 #include "cli/prompt.h"
 #include "cli/summary.h"
+#include "cli/text.h"
 #include "job/directory.h"
 #include "job/rekey.h"
 
@@ -15,6 +16,20 @@ static enum rekey_action action(const struct options *o)
     if (o->remove)
         return REKEY_REMOVE;
     return o->heal ? REKEY_HEAL : REKEY_CHANGE;
+}
+
+/* A directory_verified_fn: the summary tells of the others. */
+static void show_unchanged(void *ctx, const char *file, const struct err *why,
+                           uint64_t warnings)
+{
+    const struct run *r = ctx;
+    (void)warnings;
+    if (why == NULL || r->opts->json)
+        return;
+    text_put(r->out, file);
+    fputs(": NOT CHANGED: ", r->out);
+    text_put(r->out, why->text);
+    fputc('\n', r->out);
 }
 
 int cmd_rekey_run(struct run *r, struct err *err)
@@ -37,7 +52,7 @@ int cmd_rekey_run(struct run *r, struct err *err)
     if (o->output != NULL)
         return err_set(err, ERR_USAGE,
                        "-o is for one archive: a directory is rekeyed in place");
-    return directory_rekey(&r->job, &k, o->lock_wait, NULL, NULL, err);
+    return directory_rekey(&r->job, &k, o->lock_wait, show_unchanged, r, err);
 }
 
 static void warn_of_copies(const struct run *r, const char *of)

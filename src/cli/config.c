@@ -13,6 +13,7 @@
 #include "util/buf.h"
 #include "util/io.h"
 
+#define SUFFIX      ".conf"
 #define BLANKS      " \t\r"
 #define KEY_LETTERS "abcdefghijklmnopqrstuvwxyz0123456789-"
 #define KEY_SHOWN   60 /* bytes of an unknown key in a message */
@@ -28,6 +29,7 @@ struct config {
     struct setting *settings;
     size_t n;
     char *into; /* `directory` with a '/' at its end */
+    char *name; /* that of the file, without ".conf" */
 };
 
 static bool among(const char *word, const char *const *words)
@@ -337,6 +339,22 @@ static int apply(struct config *c, struct options *o, struct err *err)
     return 0;
 }
 
+/* The archives have the name of the file, if they can. */
+static int name_archives(struct config *c, struct options *o, struct err *err)
+{
+    const char *slash = strrchr(c->path, '/');
+    const char *base = slash != NULL ? slash + 1 : c->path;
+    size_t n = strlen(base), suffix = strlen(SUFFIX);
+    if (n <= suffix || strcmp(base + n - suffix, SUFFIX) != 0)
+        return 0;
+    c->name = strndup(base, n - suffix);
+    if (c->name == NULL)
+        return err_nomem(err);
+    if (archives_name_ok(c->name))
+        o->name = c->name;
+    return 0;
+}
+
 int config_read(struct config **out, const char *dir, const char *which,
                 struct options *o, struct err *err)
 {
@@ -344,15 +362,13 @@ int config_read(struct config **out, const char *dir, const char *which,
     if (c == NULL)
         return err_nomem(err);
     bool named = strchr(which, '/') == NULL;
-    int n = named ? asprintf(&c->path, "%s/%s.conf", dir, which)
+    int n = named ? asprintf(&c->path, "%s/%s" SUFFIX, dir, which)
                   : asprintf(&c->path, "%s", which);
     if (n < 0) {
         c->path = NULL;
         return err_nomem(err);
     }
-    if (archives_name_ok(which)) /* a path is none */
-        o->name = which;
-    if (load(c, named, err) != 0 || cut(c, err) != 0)
+    if (name_archives(c, o, err) != 0 || load(c, named, err) != 0 || cut(c, err) != 0)
         return -1;
     return apply(c, o, err);
 }
@@ -362,6 +378,7 @@ void config_free(struct config *c)
     if (c == NULL)
         return;
     free(c->into);
+    free(c->name);
     free(c->settings);
     buf_free(&c->text);
     free(c->path);

@@ -21,7 +21,8 @@
 struct config;
 
 /* Give *o, whose command is known, what the file says: `which` if it has a '/', else
- * `dir`/`which`.conf, and then `which` is also the default of --name, if it can be one.
+ * `dir`/`which`.conf. The default of --name becomes that of the file without ".conf",
+ * if it can be one.
  *
  *   - Keys that this command does not take, but another one does, are passed over. So
  *     are, unless it is a backup: output, force, add and stop-services, which other

@@ -73,11 +73,12 @@ static int dispatch(const struct options *o, struct message *m)
 
 int main(int argc, char **argv)
 {
-    struct message message = {0};
+    struct message message;
     struct options options = {0};
     struct err err = {0};
 
     watch_early();
+    message_init(&message);
     if (open_standard() != 0)
         return 1;
     int status;

@@ -3,7 +3,9 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/text.h"
@@ -28,17 +30,40 @@ static void put(const void *p, size_t len)
         io_write(STDERR_FILENO, p, len);
 }
 
+/* As syslog(3) numbers them. */
+enum priority {
+    PRIORITY_ERROR = 3,
+    PRIORITY_WARNING = 4,
+    PRIORITY_NOTE = 5, /* 6: progress */
+};
+
+/* systemd tells a service's children which stream its journal is; one of them may have
+ * been given another. */
+void message_init(struct message *m)
+{
+    const char *text = getenv("JOURNAL_STREAM");
+    unsigned long long dev, ino;
+    struct stat st;
+    *m = (struct message){0};
+    m->journal = text != NULL && sscanf(text, "%llu:%llu", &dev, &ino) == 2 &&
+                 fstat(STDERR_FILENO, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
+}
+
 /* One line in one write, so that lines of several processes in one log stay whole.
  * There is nobody to tell if standard error itself fails. */
-static void emit(struct message *m, const char *before, const char *raw)
+static void emit(struct message *m, enum priority priority, const char *before,
+                 const char *raw)
 {
     struct buf b = {0};
+    char level[8] = "";
+    if (m->journal)
+        snprintf(level, sizeof level, "<%d>", (int)priority);
     flockfile(stderr);
     if (m->bar)
         buf_printf(&b, "%s", ERASE_BAR);
     m->bar = false;
-    if (buf_printf(&b, "%s%s", PREFIX, before) == 0 && text_escape(&b, raw) == 0 &&
-        buf_add(&b, "\n", 1) == 0)
+    if (buf_printf(&b, "%s%s%s", level, PREFIX, before) == 0 &&
+        text_escape(&b, raw) == 0 && buf_add(&b, "\n", 1) == 0)
         put(b.p, b.len);
     else
         put(PREFIX "not enough memory\n", sizeof PREFIX "not enough memory\n" - 1);
@@ -48,24 +73,26 @@ static void emit(struct message *m, const char *before, const char *raw)
 
 void message_error(struct message *m, const struct err *err)
 {
-    emit(m, "", err->text);
+    emit(m, PRIORITY_ERROR, "", err->text);
     if (err->hint[0] != '\0')
-        emit(m, "", err->hint);
+        emit(m, PRIORITY_ERROR, "", err->hint);
 }
 
-__attribute__((format(printf, 3, 0))) static void
-say(struct message *m, const char *before, const char *fmt, va_list ap)
+__attribute__((format(printf, 4, 0))) static void say(struct message *m,
+                                                      enum priority priority,
+                                                      const char *before,
+                                                      const char *fmt, va_list ap)
 {
     char text[2048];
     vsnprintf(text, sizeof text, fmt, ap);
-    emit(m, before, text);
+    emit(m, priority, before, text);
 }
 
 void message_say(struct message *m, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    say(m, "", fmt, ap);
+    say(m, PRIORITY_ERROR, "", fmt, ap);
     va_end(ap);
 }
 
@@ -75,7 +102,7 @@ void message_note(struct message *m, const char *fmt, ...)
         return;
     va_list ap;
     va_start(ap, fmt);
-    say(m, "note: ", fmt, ap);
+    say(m, PRIORITY_NOTE, "note: ", fmt, ap);
     va_end(ap);
 }
 
@@ -97,7 +124,8 @@ void message_live(void *ctx, const struct report_line *line)
     const char *before = warning ? "warning: " : "note: ";
     if (line->carried)
         before = warning ? "warning of the backup: " : "note of the backup: ";
-    emit(m, before, rc == 0 ? (const char *)b.p : line->text);
+    emit(m, warning ? PRIORITY_WARNING : PRIORITY_NOTE, before,
+         rc == 0 ? (const char *)b.p : line->text);
     buf_free(&b);
 }
 
@@ -112,8 +140,8 @@ void message_progress(struct message *m, const char *text, bool bar)
         return;
     if (!atomic_load(&m->hold) && ready()) {
         int n = bar ? snprintf(line, sizeof line, "\r%s\033[K", text)
-                    : snprintf(line, sizeof line, "%s%s%s\n", m->bar ? ERASE_BAR : "",
-                               PREFIX, text);
+                    : snprintf(line, sizeof line, "%s%s%s%s\n", m->journal ? "<6>" : "",
+                               m->bar ? ERASE_BAR : "", PREFIX, text);
         if (n > 0 && (size_t)n < sizeof line &&
             write(STDERR_FILENO, line, (size_t)n) == n)
             m->bar = bar;

@@ -17,9 +17,15 @@
 
 struct message {
     bool quiet;       /* -q: no notes */
+    bool journal;     /* standard error goes to systemd's journal: see message_init */
     bool bar;         /* under the lock: a progress bar stands in the last line */
     atomic_bool hold; /* no progress now: a person is being asked */
 };
+
+/* Zero *m. Where standard error is the stream that JOURNAL_STREAM names, each line gets
+ * its priority in front ("<3>" error, "<4>" warning, "<5>" note, "<6>" progress), as
+ * sd-daemon(3) has it, and journalctl -p finds it. */
+void message_init(struct message *m);
 
 /* The error, and its hint on a line of its own. */
 void message_error(struct message *m, const struct err *err);

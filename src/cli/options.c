@@ -226,23 +226,49 @@ static void forget_sources(struct options *o, const struct line *l)
     }
 }
 
-/* Before the command line is applied: it has the last word. */
-static int apply_file(struct options *o, const struct line *l, struct err *err)
+/* The argument of --config, or for check-config the first operand; NULL: no file. */
+static int find_file(const struct options *o, const struct line *l, const char *operand,
+                     const char **which, struct err *err)
 {
-    const char *which = NULL;
+    *which = o->command == COMMAND_CHECK_CONFIG ? operand : NULL;
     for (size_t i = 0; i < l->n; i++) {
         if (strcmp(l->given[i].row->name, "config") != 0)
             continue;
-        if (which != NULL)
+        if (o->command == COMMAND_CHECK_CONFIG)
+            return err_set(err, ERR_USAGE,
+                           "check-config: the file is its argument, without --config");
+        if (*which != NULL)
             return err_set(err, ERR_USAGE, "--config: given twice");
-        which = l->given[i].arg;
+        *which = l->given[i].arg;
+        if (*which[0] == '\0')
+            return err_set(err, ERR_USAGE, "--config: the argument is empty");
     }
-    if (which == NULL || line_has(l, "help") || line_has(l, "version"))
+    if (*which != NULL && *which[0] == '\0')
+        *which = NULL; /* an empty operand: told as such later */
+    return 0;
+}
+
+/* Before the command line is applied: it has the last word. */
+static int apply_file(struct options *o, const struct line *l, const char *operand,
+                      struct err *err)
+{
+    const char *which;
+    enum command command = o->command;
+    if (line_has(l, "help") || line_has(l, "version"))
         return 0;
-    if (which[0] == '\0')
-        return err_set(err, ERR_USAGE, "--config: the argument is empty");
-    if (config_read(&o->config_file, CONFIG_DIR, which, o, err) != 0)
+    if (find_file(o, l, operand, &which, err) != 0)
         return -1;
+    if (which == NULL)
+        return 0;
+    if (command == COMMAND_CHECK_CONFIG)
+        o->command = COMMAND_BACKUP; /* as that reads it */
+    int rc = config_read(&o->config_file, CONFIG_DIR, which, o, err);
+    o->command = command;
+    if (rc != 0)
+        return -1;
+    /* `quiet` is meant for the night, not for who looks at it. */
+    if (command == COMMAND_CHECK_CONFIG || line_has(l, "verbose"))
+        o->quiet = false;
     forget_sources(o, l);
     return 0;
 }
@@ -297,6 +323,11 @@ static int operands(struct options *o, int n, char **v, struct err *err)
         if (strcmp(o->place, "-") == 0)
             return err_set(err, ERR_USAGE, "%s: \"-\" is no directory", c->name);
     }
+    if (o->command == COMMAND_CHECK_CONFIG) {
+        o->place = o->source;
+        if (o->place == NULL)
+            return err_set(err, ERR_USAGE, "%s: no line \"source = ...\"", o->archive);
+    }
     o->paths = n > 0 ? (const char *const *)v : NULL;
     o->npaths = (size_t)n;
     return 0;
@@ -340,6 +371,8 @@ static void finish(struct options *o)
 {
     if (o->command == COMMAND_BACKUP && o->output == NULL)
         o->output = "-"; /* as age does; a terminal is refused later */
+    if (o->command == COMMAND_CHECK_CONFIG)
+        o->dry_run = true;
     if (!o->stall_given && (o->stop_services || o->before || o->after))
         o->stall = 600;
     if (o->command == COMMAND_RESTORE && o->no_owner)
@@ -363,7 +396,7 @@ static int parse_command(struct options *o, int argc, char **argv, struct err *e
     if (rc == 0)
         rc = line_read(&l, o->command, &g, argc, argv, err);
     if (rc == 0)
-        rc = apply_file(o, &l, err);
+        rc = apply_file(o, &l, optind < argc ? argv[optind] : NULL, err);
     if (rc == 0)
         rc = line_apply(&l, o, err);
     free(l.given);

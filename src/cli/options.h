@@ -26,6 +26,7 @@ enum command {
     COMMAND_DIFF,
     COMMAND_REKEY,
     COMMAND_PRUNE,
+    COMMAND_CHECK_CONFIG,
     COMMAND_COUNT,
     COMMAND_NONE = COMMAND_COUNT, /* help in general, or the version */
 };

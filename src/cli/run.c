@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/cmd_backup.h"
+#include "cli/cmd_check.h"
 #include "cli/cmd_diff.h"
 #include "cli/cmd_info.h"
 #include "cli/cmd_list.h"
@@ -41,6 +42,7 @@ static const struct command_row commands[] = {
     [COMMAND_DIFF] = {cmd_diff_run, cmd_diff_print},
     [COMMAND_REKEY] = {cmd_rekey_run, cmd_rekey_print},
     [COMMAND_PRUNE] = {cmd_prune_run, cmd_prune_print},
+    [COMMAND_CHECK_CONFIG] = {cmd_check_run, cmd_check_print},
 };
 
 int run_status(const struct err *err)

@@ -24,6 +24,9 @@ const struct syntax_command syntax_commands[] = {
                        1},
     [COMMAND_PRUNE] = {"prune", "--keep-... DIRECTORY",
                        "delete archives that are not to be kept", 1, 1},
+    [COMMAND_CHECK_CONFIG] = {"check-config", "NAME|FILE",
+                              "try all that a backup by this configuration needs", 1,
+                              1},
 };
 
 enum command syntax_find(const char *name)
@@ -86,7 +89,7 @@ const struct syntax_option syntax_options[] = {
      "SECONDS", "wait so long for another run in the directory of archives (0)"},
     {"require-mount", 0, SYNTAX_FLAG, BACKUP | PRUNE, AT(require_mount), NULL, NULL,
      "refuse if nothing is mounted on the directory of archives"},
-    {"metrics-file", 0, SYNTAX_TEXT, BACKUP | PRUNE | VERIFY, AT(metrics_file), NULL,
+    {"metrics-file", 0, SYNTAX_VALUE, BACKUP | PRUNE | VERIFY, 0, values_metrics_file,
      "FILE.prom", "tell how it went, for node_exporter's textfile collector"},
     {"force", 0, SYNTAX_FLAG, BACKUP | REKEY, AT(force), NULL, NULL,
      "overwrite the file that --output names"},
@@ -204,7 +207,8 @@ const struct syntax_option syntax_options[] = {
      "the report as one JSON object"},
     {"quiet", 'q', SYNTAX_FLAG, ALL, AT(quiet), NULL, NULL,
      "no progress, no notes, no summary; warnings and errors stay"},
-    {"verbose", 'v', SYNTAX_FLAG, ALL, AT(verbose), NULL, NULL, "a longer summary"},
+    {"verbose", 'v', SYNTAX_FLAG, ALL, AT(verbose), NULL, NULL,
+     "a longer summary; takes back quiet = yes of --config"},
     {"help", 'h', SYNTAX_FLAG, ALL, AT(help), NULL, NULL, "this text"},
     {"version", 'V', SYNTAX_FLAG, ALL, AT(version), NULL, NULL,
      "versions of the program and its libraries"},

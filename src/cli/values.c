@@ -205,6 +205,18 @@ int values_sample(struct options *o, const char *name, const char *arg, struct e
     return 0;
 }
 
+int values_metrics_file(struct options *o, const char *name, const char *arg,
+                        struct err *err)
+{
+    size_t n = strlen(arg);
+    if (n <= 5 || strcmp(arg + n - 5, ".prom") != 0) {
+        bad(name, arg, "the name of a .prom file", err);
+        return err_hint(err, "the collector reads no others");
+    }
+    o->metrics_file = arg;
+    return 0;
+}
+
 int values_owner(struct options *o, const char *name, const char *arg, struct err *err)
 {
     /* The last id of all is "no change" to chown(2). */

@@ -30,6 +30,8 @@ int values_kdf(struct options *o, const char *name, const char *arg, struct err 
 int values_kdf_limit(struct options *o, const char *name, const char *arg,
                      struct err *err);
 int values_level(struct options *o, const char *name, const char *arg, struct err *err);
+int values_metrics_file(struct options *o, const char *name, const char *arg,
+                        struct err *err);
 int values_owner(struct options *o, const char *name, const char *arg, struct err *err);
 int values_progress(struct options *o, const char *name, const char *arg,
                     struct err *err);

@@ -404,6 +404,9 @@ static int hold_directory(struct backup *b, struct err *err)
                        "--keep-* and --require-mount go with -o DIRECTORY/ only");
     if (dir < 0)
         return 0;
+    if (source_outside(&b->source, o->excludes, o->one_file_system, o->output, err) !=
+        0)
+        return -1;
     if (o->require_mount && mount_require(dir, o->output, err) != 0)
         return -1;
     return dirlock_take(&b->lock, dir, o->output, o->lock_wait, err);

@@ -290,8 +290,8 @@ int directory_rekey(const struct job *job, const struct rekey_opts *opts,
     struct dirlock *lock = NULL;
     int rc = -1;
     if (catalog_read(&c, opts->archive, NULL, NULL, err) == 0 &&
-        dirlock_take(&lock, c->fd, opts->archive, lock_wait, err) == 0 &&
         (c->n > 0 || nothing_there(opts->archive, err) == 0) &&
+        dirlock_take(&lock, c->fd, opts->archive, lock_wait, err) == 0 &&
         rekey_keys_get(&keys, job, opts, err) == 0)
         rc = rekey_each(&r, c, opts, &keys, err);
     if (rc == 0)

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/archives.h"
 #include "store/dirlock.h"
 #include "store/mount.h"
 
@@ -19,6 +20,13 @@ struct prune {
     uint64_t kept, deleted, bytes;
 };
 
+/* Made of servers that had been shut down, or of plain files. One of a server that had
+ * crashed is to recover from that, which can fail. */
+static bool sound(const struct catalog_entry *e)
+{
+    return !e->volume.pmm || e->servers == STATE_STOPPED;
+}
+
 static void judge(struct prune *p)
 {
     for (size_t i = 0; i < p->c->n; i++) {
@@ -28,7 +36,7 @@ static void judge(struct prune *p)
         p->archives[i] = (struct keep_archive){.time = e->created,
                                                .number = e->number,
                                                .authenticated = good,
-                                               .consistent = e->servers != STATE_LIVE,
+                                               .consistent = sound(e),
                                                .verified = good && e->proven != 0};
     }
 }
@@ -92,6 +100,8 @@ static int delete_all(struct prune *p, struct err *err)
             continue;
         int gone = err_stopped(err) != 0 ? -1 : delete (p, e, err);
         if (gone == 1) {
+            notice(report_sink(p->job->report), NOTICE_NOTE, "archive-deleted", e->file,
+                   "no rule keeps it");
             p->deleted++;
             p->bytes += e->bytes;
             proven_forget(p->c->proven, e->id);
@@ -115,9 +125,11 @@ static bool any_good(const struct prune *p)
 
 static int nothing_good(const struct prune *p, struct err *err)
 {
-    err_set(err, ERR_FAIL,
-            "no archive of the name %s in %s can be opened: nothing is "
-            "deleted",
+    bool other_key = false;
+    for (size_t i = 0; i < p->c->n; i++)
+        other_key |= p->c->entries[i].state == CATALOG_OTHER_KEY;
+    err_set(err, other_key ? ERR_KEY : ERR_FAIL,
+            "no archive of the name %s in %s can be opened: nothing is deleted",
             p->opts->name, p->opts->dir);
     return err_hint(err, "is the directory mounted, and the name (--name) and the "
                          "passphrase right?");
@@ -166,6 +178,22 @@ int prune_with(const struct job *job, const struct prune_opts *opts,
     return rc;
 }
 
+/* A mistyped directory gets no lock file. */
+static int any_there(int fd, const struct prune_opts *opts, struct err *err)
+{
+    char **list = NULL;
+    if (archives_list(fd, opts->name, &list, err) != 0)
+        return -1;
+    bool any = list[0] != NULL;
+    archives_list_free(list);
+    if (any)
+        return 0;
+    err_set(err, ERR_FAIL, "no archives of the name %s in the directory: %s",
+            opts->name, opts->dir);
+    return err_hint(err,
+                    "is it spelt right, and mounted, and the name (--name) right?");
+}
+
 int prune_run(const struct job *job, const struct prune_opts *opts, prune_fn *fn,
               void *ctx, struct err *err)
 {
@@ -177,6 +205,7 @@ int prune_run(const struct job *job, const struct prune_opts *opts, prune_fn *fn
     if (fd < 0)
         return err_sys(err, ERR_FAIL, "cannot open the directory: %s", opts->dir);
     if ((!opts->require_mount || mount_require(fd, opts->dir, err) == 0) &&
+        any_there(fd, opts, err) == 0 &&
         (opts->dry_run ||
          dirlock_take(&lock, fd, opts->dir, opts->lock_wait, err) == 0) &&
         key_get(&key, &job->passphrase, job, err) == 0)

@@ -28,10 +28,11 @@ struct prune_opts {
 typedef int prune_fn(void *ctx, const struct catalog_entry *e, unsigned why,
                      struct err *err);
 
-/* With a lock and a key of its own. ERR_FAIL if no archive of the name opens: then
- * nothing is deleted. Warning archive-damaged or archive-unreadable, archive-twice,
- * note archive-other-key for one that cannot be authenticated; note archive-in-use for
- * one that is open elsewhere and stays. `fn` may be NULL. */
+/* With a lock and a key of its own. ERR_FAIL if there is no archive of the name, or
+ * none that opens, ERR_KEY if that is for the passphrase: then nothing is deleted. Note
+ * archive-deleted for each that goes. Warning archive-damaged or archive-unreadable,
+ * archive-twice, note archive-other-key for one that cannot be authenticated; note
+ * archive-in-use for one that is open elsewhere and stays. `fn` may be NULL. */
 int prune_run(const struct job *job, const struct prune_opts *opts, prune_fn *fn,
               void *ctx, struct err *err);
 

@@ -2,11 +2,15 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "pmm/excludes.h"
 #include "pmm/volume.h"
+#include "store/archives.h"
 #include "store/content.h"
+#include "util/path.h"
 
 void source_facts(const struct volume_facts *v, struct report *report)
 {
@@ -104,6 +108,58 @@ int source_recheck(struct source *s, const struct job *job, struct err *err)
            "%s was started while the files were read: this archive is not consistent",
            after.state == LIVE_RUNNING ? after.who : "a server of this volume");
     return 0;
+}
+
+static bool matches(const struct source *s, const struct globset *excludes,
+                    const char *path, bool is_dir)
+{
+    return glob_excludes(s->defaults, path, is_dir) ||
+           (excludes != NULL && glob_excludes(excludes, path, is_dir));
+}
+
+/* Whether the walk passes over the file `path`, or a directory above it. */
+static bool left_out(const struct source *s, const struct globset *excludes, char *path)
+{
+    for (char *slash = strchr(path, '/'); slash != NULL; slash = strchr(slash, '/')) {
+        *slash = '\0';
+        bool out = matches(s, excludes, path, true);
+        *slash++ = '/';
+        if (out)
+            return true;
+    }
+    return matches(s, excludes, path, false);
+}
+
+static bool other_mount(const struct source *s, const char *dir)
+{
+    struct stat a, b;
+    return fstat(s->fd, &a) == 0 && stat(dir, &b) == 0 && a.st_dev != b.st_dev;
+}
+
+int source_outside(const struct source *s, const struct globset *excludes,
+                   bool one_file_system, const char *dir, struct err *err)
+{
+    char *real = realpath(dir, NULL), *file = NULL;
+    if (real == NULL)
+        return err_sys(err, ERR_FAIL, "cannot find out the full path of %s", dir);
+    bool inside = path_below(real, s->path);
+    /* Patterns may leave out the directory, or only what is in it. */
+    int n =
+        asprintf(&file, "%s/a" ARCHIVES_SUFFIX, inside ? real + strlen(s->path) : real);
+    inside = inside && !(one_file_system && other_mount(s, real));
+    free(real);
+    if (n < 0)
+        return err_nomem(err);
+    inside = inside && !left_out(s, excludes, file + strspn(file, "/"));
+    free(file);
+    if (!inside)
+        return 0;
+    err_set(err, ERR_REFUSED,
+            "the directory of archives lies in SOURCE: each archive would hold all "
+            "earlier ones: %s",
+            dir);
+    return err_hint(err, "write to a place outside of SOURCE, or leave that directory "
+                         "out with --exclude");
 }
 
 void source_close(struct source *s)

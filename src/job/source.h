@@ -38,6 +38,12 @@ int source_check(struct source *s, bool allow_live, const struct job *job,
  * meanwhile, makes the archive not consistent: warning store-started. */
 int source_recheck(struct source *s, const struct job *job, struct err *err);
 
+/* ERR_REFUSED if the directory of archives `dir` lies in SOURCE and is read with it
+ * (neither left out by default nor by `excludes`, which may be NULL, nor by
+ * `one_file_system`): each archive would hold all earlier ones. */
+int source_outside(const struct source *s, const struct globset *excludes,
+                   bool one_file_system, const char *dir, struct err *err);
+
 void source_close(struct source *s);
 
 /* Facts about a volume: volume (a line for people), pmm (bool), pmm_version,

@@ -142,19 +142,37 @@ static int fill(struct target *t, mode_t mode, const struct buf *text, struct er
     return 0;
 }
 
+static void close_target(struct target *t)
+{
+    if (t->temporary)
+        (void)unlinkat(t->parent, t->tmp, 0);
+    if (t->fd >= 0)
+        close(t->fd);
+    if (t->parent >= 0)
+        close(t->parent);
+}
+
+static int open_target(struct target *t, int dirfd, struct err *err)
+{
+    return open_parent(t, dirfd, err) == 0 && check_there(t, err) == 0 &&
+                   open_temporary(t, err) == 0
+               ? 0
+               : -1;
+}
+
 int textfile_write(int dirfd, const char *name, mode_t mode, const struct buf *text,
                    struct err *err)
 {
     struct target t = {.name = name, .parent = -1, .fd = -1};
-    int r = -1;
-    if (open_parent(&t, dirfd, err) == 0 && check_there(&t, err) == 0 &&
-        open_temporary(&t, err) == 0)
-        r = fill(&t, mode, text, err);
-    if (t.temporary)
-        (void)unlinkat(t.parent, t.tmp, 0);
-    if (t.fd >= 0)
-        close(t.fd);
-    if (t.parent >= 0)
-        close(t.parent);
+    int r = open_target(&t, dirfd, err) == 0 ? fill(&t, mode, text, err) : -1;
+    close_target(&t);
+    return r;
+}
+
+int textfile_try(int dirfd, const char *name, struct err *err)
+{
+    struct target t = {.name = name, .parent = -1, .fd = -1};
+    int r = open_target(&t, dirfd, err);
+    close_target(&t);
     return r;
 }

@@ -23,4 +23,7 @@ int textfile_read(int dirfd, const char *name, size_t max, struct buf *out,
 int textfile_write(int dirfd, const char *name, mode_t mode, const struct buf *text,
                    struct err *err);
 
+/* Whether textfile_write could: all of it but the last step, and nothing is left. */
+int textfile_try(int dirfd, const char *name, struct err *err);
+
 #endif

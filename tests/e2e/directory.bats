@@ -62,6 +62,34 @@ foreign_is_there() {
     foreign_is_there
 }
 
+@test "an empty directory is said to be one, and a mistyped one gets no lock" {
+    mkdir "$T/d"
+    expect 0 list "$T/d"
+    says 'no archives in the directory'
+    expect 1 with_pass prune --keep-last 1 "$T/d"
+    expect 1 rekey --new-passphrase-file "$T/other" "$T/d"
+    empty_dir "$T/d"
+}
+
+@test "archives do not go into what is backed up, unless that part is left out" {
+    prepare
+    mkdir "$T/src/backups"
+    expect 7 backup -o "$T/src/backups/" "$T/src"
+    says 'lies in SOURCE'
+    expect 7 backup -o "$T/src/" "$T/src"
+    [ "$(find "$T/src" -name '*.pmmseal*' | wc -l)" = 0 ]
+    ln -s src/backups "$T/link"
+    expect 7 backup -o "$T/link/" "$T/src"
+    for i in 1 2; do expect 0 backup --exclude '/backups/' -o "$T/link/" "$T/src"; done
+    # Beside it is not in it.
+    mkdir "$T/src-backups"
+    expect 0 backup -o "$T/src-backups/" "$T/src"
+    # What is left out by default need not be said.
+    pmm_volume "$T/vol" 7001 1 3.7.0
+    mkdir "$T/vol/backup"
+    expect 0 backup -o "$T/vol/backup/" "$T/vol"
+}
+
 @test "a directory of archives costs one derivation of the key" {
     need_strace
     prepare
@@ -157,6 +185,7 @@ foreign_is_there() {
     write_secret "$T/third" 'a third one for the road, 2044 miles'
     expect 4 seal rekey --kdf interactive --passphrase-file "$T/other" --new-passphrase-file "$T/third" "$T/d"
     says "1 of 3"
+    grep -q "^${first##*/}: NOT CHANGED" "$T/said.out"
     foreign_is_there
 }
 
@@ -213,7 +242,7 @@ foreign_is_there() {
     expect 2 with_pass prune --keep-last 0 "$T/d"
     expect 2 with_pass prune --keep-within 0d "$T/d"
     expect 1 with_pass prune --keep-last 1 --name other "$T/d"
-    expect 1 seal prune --keep-last 1 --passphrase-file "$T/other" "$T/d"
+    expect 4 seal prune --keep-last 1 --passphrase-file "$T/other" "$T/d"
     [ "$(archives)" = 3 ]
 }
 
@@ -246,6 +275,21 @@ foreign_is_there() {
     [ "$(jq -rs 'map(select(.file)) | map(.state) | join(",")' "$T/said.out")" = live,stopped ]
 }
 
+@test "archives of a crashed server never displace those of one that was shut down" {
+    prepare
+    pmm_volume "$T/vol" 7001 1 3.7.0
+    backup -q -o "$T/d/" "$T/vol"
+    rm -r "$T/vol"
+    pmm_volume "$T/vol" 7001 6 3.7.0 # in production, and nobody runs
+    for i in 1 2; do
+        sleep 1.1
+        expect 3 backup --keep-last 1 -o "$T/d/" "$T/vol"
+        says store-crashed
+    done
+    expect 0 list --json "$T/d"
+    [ "$(jq -rs 'map(select(.file)) | map(.state) | join(",")' "$T/said.out")" = crashed,stopped ]
+}
+
 @test "backup --keep-* prunes after the new archive has proved good, and not after a failure" {
     need_faketime
     prepare
@@ -255,6 +299,7 @@ foreign_is_there() {
     expect 0 backup --json --keep-last 2 -o "$T/d/" "$T/src"
     [ "$(fact .verified)" = true ]
     [ "$(fact .deleted)" = 5 ]
+    [ "$(fact '[.messages[] | select(.id == "archive-deleted")] | length')" = 5 ]
     [ "$(archives)" = 2 ]
     present "$(fact .archive)"
 }

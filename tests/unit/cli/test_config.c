@@ -513,11 +513,11 @@ static void test_a_name_that_archives_cannot_have_is_no_default(void **state)
     w->o.name = NULL;
 }
 
-static void test_a_path_names_nothing(void **state)
+static void test_a_path_gives_its_name_too(void **state)
 {
     struct world *w = *state;
     good(w, "level = 9\n", "backup s");
-    assert_string_equal(w->o.name, "pmm-data");
+    assert_string_equal(w->o.name, "pmm");
 }
 
 static void test_a_missing_file_is_an_error(void **state)
@@ -676,7 +676,7 @@ int main(void)
         TEST(test_a_contradiction_tells_that_there_is_a_file),
         TEST(test_a_name_is_a_file_in_the_directory),
         TEST(test_a_name_that_archives_cannot_have_is_no_default),
-        TEST(test_a_path_names_nothing),
+        TEST(test_a_path_gives_its_name_too),
         TEST(test_a_missing_file_is_an_error),
         TEST(test_a_file_that_others_can_write_is_refused),
         TEST(test_a_file_of_another_user_is_refused),

@@ -90,7 +90,7 @@ int previous_check(const struct job *job, const char *dir, const char *name,
         struct err why = {0};
         struct buf path = {0};
         struct stat st;
-        if (fstatat(fd, *f, &st, 0) != 0 || !S_ISREG(st.st_mode))
+        if (fstatat(fd, *f, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
             continue; /* named like an archive, and none: opening it might wait for ever
                        */
         if (buf_printf(&path, "%s/%s", dir, *f) != 0) {

@@ -30,6 +30,11 @@ int utc_parse(const char *s, int64_t *t)
     const char *end = strptime(s, "%Y-%m-%dT%H:%M:%SZ", &tm);
     if (end == NULL || *end != '\0' || strlen(s) != 20)
         return -1;
-    *t = (int64_t)timegm(&tm);
+    int64_t v = (int64_t)timegm(&tm);
+    /* timegm makes another day of one that the month does not have. */
+    char again[UTC_STAMP_SIZE];
+    if (strcmp(utc_rfc3339(again, v), s) != 0)
+        return -1;
+    *t = v;
     return 0;
 }

@@ -13,7 +13,8 @@ char *utc_stamp(char out[UTC_STAMP_SIZE], int64_t t);
 /* Seconds since 1970 as "2026-11-24T03:07:24Z" (RFC 3339). Returns out. */
 char *utc_rfc3339(char out[UTC_STAMP_SIZE], int64_t t);
 
-/* The inverse of utc_rfc3339. Returns 0, or -1 if `s` is not exactly of that form. */
+/* The inverse of utc_rfc3339. Returns 0, or -1 if `s` is not exactly of that form, or
+ * of a day that does not exist. */
 int utc_parse(const char *s, int64_t *t);
 
 #endif

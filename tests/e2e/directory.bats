@@ -59,6 +59,9 @@ foreign_is_there() {
     write_secret "$T/wrong" 'not the one, by any means, 1903'
     expect 0 seal list --json --passphrase-file "$T/wrong" "$T/d"
     [ "$(jq -rs '.[0].status' "$T/said.out")" = other-key ]
+    # The newest of the name by its name, and none of ours: neither asked for the passphrase nor a warning.
+    ln -s notes.txt "$T/d/pmm-data-20400104T000000Z.pmmseal"
+    expect 0 backup -o "$T/d/" "$T/src"
     foreign_is_there
 }
 

@@ -66,6 +66,8 @@ static void test_times_are_written_and_read_as_utc(void **state)
     assert_int_equal(t, 1795489644);
     assert_int_equal(utc_parse("2026-11-24 03:07:24", &t), -1);
     assert_int_equal(utc_parse("2026-11-24T03:07:24Zx", &t), -1);
+    assert_int_equal(utc_parse("2026-02-30T03:07:24Z", &t), -1);
+    assert_int_equal(utc_parse("2026-02-28T23:59:60Z", &t), -1);
 }
 
 int main(void)

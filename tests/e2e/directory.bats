@@ -9,18 +9,6 @@ archive() {
     shift
     at "$(($(date +%s) - days * 86400))" backup -q -o "$T/d/" "$@" "$T/src"
 }
-# A program that believes it is another time (seconds since 1970).
-at() {
-    local when=$1
-    shift
-    FAKETIME="@$(date -u -d "@$when" '+%Y-%m-%d %H:%M:%S')" LD_PRELOAD=$FAKETIME_LIB FAKETIME_DONT_FAKE_MONOTONIC=1 \
-        DONT_FAKE_MONOTONIC=1 TZ=UTC "$@"
-}
-need_faketime() {
-    FAKETIME_LIB=$(find /usr/lib -name libfaketimeMT.so.1 2>/dev/null | head -n 1)
-    [ -n "$FAKETIME_LIB" ] || skip "needs libfaketime"
-    case $(ldd "$PMM_SEAL") in *asan*) skip "libfaketime does not go with the address sanitizer" ;; esac
-}
 prepare() {
     small_tree "$T/src"
     mkdir "$T/d"

@@ -163,6 +163,21 @@ empty_dir() {
 same_trees() { "$E2E/compare-trees" "$@"; }
 fact() { jq -r "$1" "$T/said.out"; } # of the --json object that the last command printed
 
+# ---- another time ----
+
+need_faketime() {
+    FAKETIME_LIB=$(find /usr/lib -name libfaketimeMT.so.1 2>/dev/null | head -n 1)
+    [ -n "$FAKETIME_LIB" ] || skip "needs libfaketime"
+    case $(ldd "$PMM_SEAL") in *asan*) skip "libfaketime does not go with the address sanitizer" ;; esac
+}
+# A program that believes it is another time (seconds since 1970).
+at() {
+    local when=$1
+    shift
+    FAKETIME="@$(date -u -d "@$when" '+%Y-%m-%d %H:%M:%S')" LD_PRELOAD=$FAKETIME_LIB FAKETIME_DONT_FAKE_MONOTONIC=1 \
+        DONT_FAKE_MONOTONIC=1 TZ=UTC "$@"
+}
+
 # ---- trees ----
 
 small_tree() { # DIR: a few entries of every common kind, under 100 KB

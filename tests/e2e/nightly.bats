@@ -14,6 +14,7 @@ prepare() { # [lines of the configuration...]: it is the night's of a stopped se
 source = $T/src
 directory = $D
 passphrase-file = $T/pass
+name = pmm-data
 kdf = interactive
 metrics-file = $PROM
 quiet = yes

@@ -86,7 +86,7 @@ static int load(struct config *c, bool named, struct err *err)
         bool none = errno == ENOENT;
         err_sys(err, ERR_FAIL, "cannot read the configuration: %s", c->path);
         return named && none ? err_hint(err, "a file elsewhere is given as a path, "
-                                             "with a '/': --config ./FILE")
+                                             "with a '/': ./FILE")
                              : -1;
     }
     int rc = check_rights(c, fd, err);

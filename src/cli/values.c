@@ -211,7 +211,7 @@ int values_metrics_file(struct options *o, const char *name, const char *arg,
     size_t n = strlen(arg);
     if (n <= 5 || strcmp(arg + n - 5, ".prom") != 0) {
         bad(name, arg, "the name of a .prom file", err);
-        return err_hint(err, "the collector reads no others");
+        return err_hint(err, "call it %s.prom: the collector reads no others", arg);
     }
     o->metrics_file = arg;
     return 0;

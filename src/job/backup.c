@@ -1,6 +1,5 @@
 #include "job/backup.h"
 
-#include <libgen.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,24 +144,12 @@ static int check_previous(struct backup *b, struct previous *before, struct err 
     *before = (struct previous){0};
     if (output_is_stream(b->out))
         return 0;
-    char *path = strdup(output_path(b->out));
-    if (path == NULL)
-        return err_nomem(err);
-    int r = previous_check(b->job, dirname(path), o->name, b->key.ring,
-                           b->key.pass.source, !o->new_passphrase, before, err);
-    free(path);
-    if (r != 0 || previous_same_volume(b->job, before, &b->source.volume, err) != 0)
+    if (previous_check(b->job, output_parent(b->out), o->name, b->key.ring,
+                       b->key.pass.source, !o->new_passphrase, before, err) != 0 ||
+        previous_same_volume(b->job, before, &b->source.volume, err) != 0)
         return -1;
     /* A server is not stopped for an archive that cannot be kept. */
-    if (!pause_wanted(&o->pause) || output_room(b->out) >= before->bytes)
-        return 0;
-    err_set(err, ERR_FAIL,
-            "not enough space for an archive: the last one has %llu MiB, %llu MiB are "
-            "free",
-            (unsigned long long)(before->bytes >> 20),
-            (unsigned long long)(output_room(b->out) >> 20));
-    return err_hint(err, "nothing was stopped; make room, or write to another place "
-                         "(-o)");
+    return pause_wanted(&o->pause) ? previous_fits(before, b->out, err) : 0;
 }
 
 /* The passphrase, proved against earlier archives or, where it is new, for strength. */
@@ -333,15 +320,10 @@ static void keep_proof(const struct backup *b)
 /* The archive is there. What goes wrong now says so. */
 static int prune(const struct backup *b, struct err *err)
 {
-    char *path = strdup(output_path(b->out));
-    if (path == NULL)
-        return err_nomem(err);
     struct prune_opts o = *b->opts->prune;
-    o.dir = dirname(path);
+    o.dir = output_parent(b->out);
     o.name = b->opts->name;
-    int rc = prune_with(b->job, &o, &b->key, NULL, NULL, err);
-    free(path);
-    return rc == 0
+    return prune_with(b->job, &o, &b->key, NULL, NULL, err) == 0
                ? 0
                : err_state(err, "the new archive is whole: %s", output_path(b->out));
 }

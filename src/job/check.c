@@ -1,7 +1,6 @@
 #include "job/check.h"
 
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -225,24 +224,26 @@ static int files(struct check *c, struct err *err)
 static int passphrase(struct check *c, struct err *err)
 {
     const struct backup_opts *o = c->opts->backup;
+    const struct passphrase_opts *p = &c->job->passphrase;
     if (!c->opts->passphrase_given) {
         err_set(err, ERR_KEY,
                 "no source of the passphrase: at night nobody can be asked");
         return err_hint(err, "say passphrase-file or passphrase-command");
     }
-    if (key_get(&c->key, &c->job->passphrase, c->job, err) != 0)
+    if (key_get(&c->key, p, c->job, err) != 0)
         return -1;
+    if (p->file == NULL && p->fd < 0 && p->command == NULL)
+        notice(report_sink(c->job->report), NOTICE_WARNING, "passphrase-environment",
+               NULL,
+               "the passphrase comes from %s, which cron and systemd do not know: say "
+               "passphrase-file in the file",
+               c->key.pass.source);
     if (c->out == NULL)
         return found(c, "not tried: the earlier archives cannot be looked at");
     if (output_is_stream(c->out))
         return 0;
-    char *path = strdup(output_path(c->out));
-    if (path == NULL)
-        return err_nomem(err);
-    int rc = previous_check(c->job, dirname(path), o->name, c->key.ring,
-                            c->key.pass.source, !o->new_passphrase, &c->before, err);
-    free(path);
-    if (rc != 0)
+    if (previous_check(c->job, output_parent(c->out), o->name, c->key.ring,
+                       c->key.pass.source, !o->new_passphrase, &c->before, err) != 0)
         return -1;
     if (!c->before.found)
         return strength_check(&c->key.pass, o->allow_weak, err) == 0
@@ -258,15 +259,8 @@ static int volume(struct check *c, struct err *err)
 
 static int space(struct check *c, struct err *err)
 {
-    uint64_t room = output_room(c->out), last = c->before.bytes;
-    found(c, "%llu MiB free", (unsigned long long)(room >> 20));
-    if (room >= last)
-        return 0;
-    err_set(err, ERR_FAIL,
-            "not enough space for one more archive: the last one has %llu MiB, %llu "
-            "MiB are free",
-            (unsigned long long)(last >> 20), (unsigned long long)(room >> 20));
-    return err_hint(err, "older archives are deleted only after a new one is there");
+    found(c, "%llu MiB free", (unsigned long long)(output_room(c->out) >> 20));
+    return previous_fits(&c->before, c->out, err);
 }
 
 static int metrics(struct check *c, struct err *err)

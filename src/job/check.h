@@ -29,7 +29,8 @@ typedef void check_fn(void *ctx, const char *what, const char *found,
  * passphrase (opens the last archive of the name), volume (that of the last archive),
  * space (for one more archive of the last one's size), metrics. What is not asked for
  * is not tried. ERR_FAIL if any is not good; what a backup would warn of is a warning
- * here, and hook-path: a command that is not where cron looks. ERR_SIGNAL. */
+ * here, and hook-path: a command that is not where cron looks; passphrase-environment.
+ * ERR_SIGNAL. */
 int check_run(const struct job *job, const struct check_opts *opts, check_fn *fn,
               void *ctx, struct err *err);
 

@@ -144,3 +144,16 @@ int previous_same_volume(const struct job *job, const struct previous *p,
             p->path);
     return err_hint(err, "each server needs a name of its own: say --name");
 }
+
+int previous_fits(const struct previous *p, const struct output *out, struct err *err)
+{
+    uint64_t room = output_room(out);
+    if (room >= p->bytes)
+        return 0;
+    err_set(err, ERR_FAIL,
+            "not enough space for one more archive: the last one has %llu MiB, %llu "
+            "MiB are free",
+            (unsigned long long)(p->bytes >> 20), (unsigned long long)(room >> 20));
+    return err_hint(err, "make room, or write to another place (-o): older archives "
+                         "are deleted only after a new one is there");
+}

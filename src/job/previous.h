@@ -11,6 +11,7 @@
 #include "job/job.h"
 #include "report/volumefacts.h"
 #include "seal/keys.h"
+#include "store/output.h"
 #include "util/err.h"
 
 /* What the newest usable archive of the name says. */
@@ -36,5 +37,8 @@ int previous_check(const struct job *job, const char *dir, const char *name,
  * major version only (note volume-upgraded). */
 int previous_same_volume(const struct job *job, const struct previous *p,
                          const struct volume_facts *now, struct err *err);
+
+/* ERR_FAIL if there is less room where `out` will stand than that archive takes. */
+int previous_fits(const struct previous *p, const struct output *out, struct err *err);
 
 #endif

@@ -269,6 +269,11 @@ const char *output_path(const struct output *o)
     return o->path;
 }
 
+const char *output_parent(const struct output *o)
+{
+    return o->dir;
+}
+
 int output_directory(const struct output *o)
 {
     return o->auto_name != NULL ? o->dirfd : -1;

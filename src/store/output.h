@@ -30,6 +30,10 @@ int output_open(struct output **o, const char *target, const char *auto_name,
 /* The final path ("-" for stdout); a numbered one may change at commit. Owned by o. */
 const char *output_path(const struct output *o);
 
+/* The directory in which the archive will stand, as the user wrote it; NULL for a
+ * stream. Owned by o. */
+const char *output_parent(const struct output *o);
+
 /* The directory, open (owned by o), if the name in it is ours to choose; else -1. */
 int output_directory(const struct output *o);
 

@@ -341,3 +341,15 @@ foreign_is_there() {
     [ "$(archives)" = 1 ]
     [ -z "$(find "$T/d" -name '*.tmp')" ]
 }
+
+@test "what is deleted, and what is noted for the next night, is synced" {
+    need_strace
+    prepare
+    for i in 1 2 3; do backup -q -o "$T/d/" "$T/src"; done
+    traced -y -o "$T/calls" -e trace=fsync,unlinkat,renameat,renameat2 "$PMM_SEAL" prune -q --passphrase-file "$T/pass" \
+        --keep-last 1 --metrics-file "$T/pmm.prom" "$T/d"
+    [ "$(sed -nE -e 's#.*unlinkat\(.*\.pmmseal".*= 0$#delete#p' -e 's#.*fsync\([0-9]+<[^>]*\.tmp>\).*= 0$#file#p' \
+        -e 's#.*renameat2?\(.*"[^"]*(\.pmm-seal\.verified|pmm\.prom)".*= 0$#name#p' \
+        -e 's#.*fsync\([0-9]+<[^>]*(/d|e2e\.[A-Za-z0-9]+)>\).*= 0$#directory#p' "$T/calls" | tr '\n' ' ')" = \
+        'delete delete directory file name directory file name directory ' ] || fail "$(cat "$T/calls")"
+}

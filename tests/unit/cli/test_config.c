@@ -513,6 +513,15 @@ static void test_a_name_that_archives_cannot_have_is_no_default(void **state)
     w->o.name = NULL;
 }
 
+static void test_verbose_takes_back_quiet(void **state)
+{
+    struct world *w = *state;
+    good(w, "quiet = yes\n", "backup s");
+    assert_true(w->o.quiet);
+    good(w, "quiet = yes\n", "backup -v s");
+    assert_false(w->o.quiet);
+}
+
 static void test_a_path_gives_its_name_too(void **state)
 {
     struct world *w = *state;
@@ -676,6 +685,7 @@ int main(void)
         TEST(test_a_contradiction_tells_that_there_is_a_file),
         TEST(test_a_name_is_a_file_in_the_directory),
         TEST(test_a_name_that_archives_cannot_have_is_no_default),
+        TEST(test_verbose_takes_back_quiet),
         TEST(test_a_path_gives_its_name_too),
         TEST(test_a_missing_file_is_an_error),
         TEST(test_a_file_that_others_can_write_is_refused),

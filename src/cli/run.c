@@ -187,12 +187,14 @@ static void print_json(const struct run *r, int status, const struct err *err)
 /* That the monitoring was not told is a warning: what was asked for is done. */
 static int tell_metrics(struct run *r, int status)
 {
+    const struct options *o = r->opts;
     struct err err = {0};
-    if (r->opts->metrics_file == NULL || r->opts->dry_run || r->report == NULL ||
+    bool nothing_done = o->dry_run || o->show_excludes;
+    if (o->metrics_file == NULL || nothing_done || r->report == NULL ||
         metricsfile_update(r, status, &err) == 0)
         return status;
     notice(report_sink(r->report), NOTICE_WARNING, "metrics-not-written",
-           r->opts->metrics_file, "%s", err.text);
+           o->metrics_file, "%s", err.text);
     return status == 0 && report_warnings(r->report) > 0 ? 3 : status;
 }
 

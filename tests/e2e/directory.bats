@@ -342,6 +342,17 @@ foreign_is_there() {
     [ -z "$(find "$T/d" -name '*.tmp')" ]
 }
 
+@test "a run that makes and deletes nothing tells the monitoring of no success" {
+    prepare
+    backup -q -o "$T/d/" "$T/src"
+    expect 0 backup --metrics-file "$T/pmm.prom" --show-excludes -o "$T/d/" "$T/src"
+    expect 0 backup --metrics-file "$T/pmm.prom" --dry-run -o "$T/d/" "$T/src"
+    expect 0 with_pass prune --metrics-file "$T/pmm.prom" --dry-run --keep-last 1 "$T/d"
+    absent "$T/pmm.prom"
+    expect 0 backup --metrics-file "$T/pmm.prom" -o "$T/d/" "$T/src"
+    grep -q '^pmm_seal_last_success_timestamp_seconds{.*command="backup"} [1-9]' "$T/pmm.prom"
+}
+
 @test "what is deleted, and what is noted for the next night, is synced" {
     need_strace
     need_root # to others the program does not show its arguments

@@ -84,9 +84,6 @@ static int prepare(struct run *r, struct err *err)
     const struct options *o = r->opts;
     if (report_new(&r->report, err) != 0)
         return -1;
-    for (size_t i = 0; i < o->naccept; i++)
-        if (report_accept(r->report, o->accept[i], err) != 0)
-            return -1;
     report_set_live(r->report, message_live, r->message);
     r->job = (struct job){.report = r->report,
                           .progress = &r->progress,
@@ -95,6 +92,9 @@ static int prepare(struct run *r, struct err *err)
                           .threads = o->threads != 0 ? o->threads : cpus_usable(""),
                           .now = (int64_t)time(NULL),
                           .tool = version_tool()};
+    for (size_t i = 0; i < o->naccept; i++)
+        if (report_accept(r->report, o->accept[i], err) != 0)
+            return -1;
     /* Before there is a second thread, or a passphrase. */
     if ((o->stop_services || o->before != NULL || o->after != NULL) && !o->dry_run &&
         guardian_start(&r->job.guardian, o->before, o->after, err) != 0)

@@ -353,6 +353,13 @@ foreign_is_there() {
     grep -q '^pmm_seal_last_success_timestamp_seconds{.*command="backup"} [1-9]' "$T/pmm.prom"
 }
 
+@test "a run that fails before it begins tells the monitoring when it was" {
+    prepare
+    expect 2 backup --metrics-file "$T/pmm.prom" --accept 'No id' -o "$T/d/" "$T/src"
+    grep -q '^pmm_seal_last_exit_code{.*} 2$' "$T/pmm.prom"
+    grep -qE '^pmm_seal_last_attempt_timestamp_seconds[{].*[}] [1-9][0-9]{9}$' "$T/pmm.prom"
+}
+
 @test "what is deleted, and what is noted for the next night, is synced" {
     need_strace
     need_root # to others the program does not show its arguments

@@ -7,11 +7,12 @@
 #include "job/directory.h"
 #include "job/verify.h"
 
-/* A directory_verified_fn: as they are done, for it may take hours. */
+/* A directory_verified_fn: as they are done, for it may take hours. With -q those that
+ * are not good: the error at the end names only the worst. */
 static void show(void *ctx, const char *file, const struct err *why, uint64_t warnings)
 {
     const struct run *r = ctx;
-    if (r->opts->quiet || r->opts->json)
+    if (r->opts->json || (r->opts->quiet && why == NULL))
         return;
     text_put(r->out, file);
     fputs(why == NULL ? ": OK" : ": NOT GOOD: ", r->out);

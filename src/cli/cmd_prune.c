@@ -14,7 +14,7 @@ static int show(void *ctx, const struct catalog_entry *e, unsigned why, struct e
     const struct options *o = r->opts;
     struct buf text = {0};
     int rc = 0;
-    if (o->quiet && !o->dry_run)
+    if (o->quiet && !o->dry_run && !o->json)
         return 0;
     if (keep_why_text(why, &text) != 0 || buf_add(&text, "", 1) != 0) {
         rc = err_nomem(err);

@@ -224,6 +224,8 @@ foreign_is_there() {
     expect 0 with_pass prune --json --keep-last 2 --keep-daily 4 --max-deletes 4 "$T/d"
     [ "$(jq -rs '.[-1].deleted' "$T/said.out")" = 4 ]
     [ "$(jq -rs '.[-1].capped' "$T/said.out")" = true ]
+    expect 0 with_pass prune -q --json --keep-last 20 "$T/d"
+    [ "$(jq -rs 'map(select(.keep)) | length' "$T/said.out")" = 6 ]
     expect 0 with_pass prune --keep-last 2 --keep-daily 4 "$T/d"
     [ "$(archives)" = 5 ]
     [ "$(ls "$T/d"/other-* | wc -l)" = 1 ]

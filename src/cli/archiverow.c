@@ -62,7 +62,7 @@ static void facts_of_good(struct report *r, const struct catalog_entry *e)
         report_text(r, "postgresql_system_id", id);
         report_text(r, "state", manifest_state_name(e->servers));
     }
-    report_bool(r, "consistent", e->servers != STATE_LIVE);
+    report_bool(r, "consistent", catalog_consistent(e));
     report_u64(r, "entries", e->totals.entries);
     report_u64(r, "content_bytes", e->totals.bytes);
     report_u64(r, "warnings", e->totals.warnings);

@@ -19,6 +19,11 @@ const char *catalog_state_name(enum catalog_state state)
     return names[state];
 }
 
+bool catalog_consistent(const struct catalog_entry *e)
+{
+    return !e->volume.pmm || e->servers == STATE_STOPPED;
+}
+
 static enum catalog_state state_of(const struct err *why)
 {
     return why->cls == ERR_KEY       ? CATALOG_OTHER_KEY

@@ -61,6 +61,10 @@ int catalog_read(struct catalog **c, const char *dir, const char *name,
 
 void catalog_free(struct catalog *c);
 
+/* Whether one that is GOOD was made of servers that had been shut down, or of plain
+ * files. One of a server that had crashed is to recover from that, which can fail. */
+bool catalog_consistent(const struct catalog_entry *e);
+
 /* "locked", "good", "other-key", "damaged", "unreadable". */
 const char *catalog_state_name(enum catalog_state state);
 

@@ -20,13 +20,6 @@ struct prune {
     uint64_t kept, deleted, bytes;
 };
 
-/* Made of servers that had been shut down, or of plain files. One of a server that had
- * crashed is to recover from that, which can fail. */
-static bool sound(const struct catalog_entry *e)
-{
-    return !e->volume.pmm || e->servers == STATE_STOPPED;
-}
-
 static void judge(struct prune *p)
 {
     for (size_t i = 0; i < p->c->n; i++) {
@@ -36,7 +29,7 @@ static void judge(struct prune *p)
         p->archives[i] = (struct keep_archive){.time = e->created,
                                                .number = e->number,
                                                .authenticated = good,
-                                               .consistent = sound(e),
+                                               .consistent = catalog_consistent(e),
                                                .verified = good && e->proven != 0};
     }
 }

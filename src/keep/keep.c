@@ -16,8 +16,8 @@
 /* Which archives a walk sees. */
 enum set {
     SET_CONSISTENT = 1 << 0, /* these count */
-    SET_LIVE = 1 << 1,       /* inconsistent */
-    SET_KNOWN = SET_CONSISTENT | SET_LIVE,
+    SET_INCONSISTENT = 1 << 1,
+    SET_KNOWN = SET_CONSISTENT | SET_INCONSISTENT,
     SET_DOOMED = 1 << 2, /* nothing keeps them */
 };
 
@@ -71,7 +71,7 @@ static bool sees(enum set set, const struct keep_archive *a)
         return false;
     if ((set & SET_DOOMED) != 0)
         return a->why == 0;
-    return (set & (a->consistent ? SET_CONSISTENT : SET_LIVE)) != 0;
+    return (set & (a->consistent ? SET_CONSISTENT : SET_INCONSISTENT)) != 0;
 }
 
 /* Whether x is newer than y. Where the times do not tell, the better one is; then the
@@ -196,7 +196,7 @@ size_t keep_decide(const struct keep_rules *rules, int64_t now, unsigned max_del
             archives[i].why = KEEP_NO_RULE;
     }
     apply(rules, SET_CONSISTENT, SET_CONSISTENT, archives, n);
-    apply(rules, SET_KNOWN, SET_LIVE, archives, n);
+    apply(rules, SET_KNOWN, SET_INCONSISTENT, archives, n);
     keep_newest(archives, n);
     return cap(max_deletes, archives, n);
 }

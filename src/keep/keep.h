@@ -4,7 +4,7 @@
  *
  * What no rule can break: an archive that cannot be authenticated, or is from the
  * future, is never deleted and never counts; the newest one that is consistent, and the
- * newest one that was verified, are never deleted; archives of a running server never
+ * newest one that was verified, are never deleted; those that are not consistent never
  * displace consistent ones.
  *
  * Hours, days, ISO 8601 weeks, months and years are those of UTC. Of each, the newest
@@ -43,7 +43,7 @@ enum keep_why {
     KEEP_NEWEST_CONSISTENT = 1 << 7,
     KEEP_NEWEST_VERIFIED = 1 << 8,
     KEEP_FOREIGN = 1 << 9,  /* cannot be authenticated */
-    KEEP_FUTURE = 1 << 10,  /* made later than now */
+    KEEP_FUTURE = 1 << 10,  /* made later than now, by more than KEEP_FUTURE_SLACK */
     KEEP_CAPPED = 1 << 11,  /* enough were deleted in this run */
     KEEP_NO_RULE = 1 << 12, /* no rule is given: that deletes nothing */
 };
@@ -53,7 +53,7 @@ struct keep_archive {
     int64_t time;       /* seconds since 1970, by the manifest */
     unsigned number;    /* tells two of one second apart: the higher is newer */
     bool authenticated; /* with the key: its end and its manifest */
-    bool consistent;    /* no server ran while it was made */
+    bool consistent;    /* its servers had been shut down, or it has none */
     bool verified;      /* all of it was read and proved, at some time */
     /* out */
     unsigned why; /* bits of keep_why; 0: delete */

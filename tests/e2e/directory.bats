@@ -286,6 +286,7 @@ foreign_is_there() {
     done
     expect 0 list --json "$T/d"
     [ "$(jq -rs 'map(select(.file)) | map(.state) | join(",")' "$T/said.out")" = crashed,stopped ]
+    [ "$(jq -rs 'map(select(.file)) | map(.consistent | tostring) | join(",")' "$T/said.out")" = false,true ]
 }
 
 @test "backup --keep-* prunes after the new archive has proved good, and not after a failure" {

@@ -16,7 +16,6 @@
 #include "job/verify.h"
 #include "pipe/thread.h"
 #include "pmm/environ.h"
-#include "pmm/volume.h"
 #include "report/manifest.h"
 #include "store/archives.h"
 #include "store/dirlock.h"
@@ -105,29 +104,12 @@ static int take_extras(struct backup *b, struct err *err)
     return take_files(b, o->attach, false, err);
 }
 
-/* Whether one of the files of --add is PMM's key: by the name it has by default, or by
- * what its container is told. */
-static bool adds_key(const struct backup_opts *o)
-{
-    static const char key[] = "pmm-encryption.key";
-    const char *elsewhere = getenv("PMM_ENCRYPTION_KEY_PATH");
-    for (const char *const *path = o->add; path != NULL && *path != NULL; path++) {
-        const char *slash = strrchr(*path, '/');
-        if (strcmp(slash != NULL ? slash + 1 : *path, key) == 0 ||
-            (elsewhere != NULL && strcmp(*path, elsewhere) == 0))
-            return true;
-    }
-    return false;
-}
-
 static int open_source(struct backup *b, struct err *err)
 {
     const struct backup_opts *o = b->opts;
-    const struct notice_sink *sink = report_sink(b->job->report);
     struct source *s = &b->source;
     if (source_open(s, o->source, !o->no_defaults, b->job, err) != 0 ||
-        take_extras(b, err) != 0 ||
-        volume_complete(s->fd, &s->volume, adds_key(o), sink, err) != 0)
+        take_extras(b, err) != 0 || source_complete(s, o->add, b->job, err) != 0)
         return -1;
     b->walk = (struct walk_opts){.excludes = o->excludes,
                                  .defaults = s->defaults,

@@ -84,6 +84,8 @@ static int source(struct check *c, struct err *err)
     if (source_open(&c->source, o->source, !o->no_defaults, c->job, err) != 0)
         return -1;
     c->source_good = true;
+    if (source_complete(&c->source, o->add, c->job, err) != 0)
+        return -1;
     const struct walk_opts walk = {.excludes = o->excludes,
                                    .defaults = c->source.defaults,
                                    .one_file_system = o->one_file_system};

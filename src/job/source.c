@@ -56,6 +56,28 @@ int source_open(struct source *s, const char *path, bool defaults,
     return defaults ? excludes_set(s->fd, &s->volume, s->defaults, err) : 0;
 }
 
+/* Whether one of the files of --add is PMM's key: by the name it has by default, or by
+ * what its container is told. */
+static bool adds_key(const char *const *add)
+{
+    static const char key[] = "pmm-encryption.key";
+    const char *elsewhere = getenv("PMM_ENCRYPTION_KEY_PATH");
+    for (const char *const *path = add; path != NULL && *path != NULL; path++) {
+        const char *slash = strrchr(*path, '/');
+        if (strcmp(slash != NULL ? slash + 1 : *path, key) == 0 ||
+            (elsewhere != NULL && strcmp(*path, elsewhere) == 0))
+            return true;
+    }
+    return false;
+}
+
+int source_complete(const struct source *s, const char *const *add,
+                    const struct job *job, struct err *err)
+{
+    return volume_complete(s->fd, &s->volume, adds_key(add), report_sink(job->report),
+                           err);
+}
+
 int source_check(struct source *s, bool allow_live, const struct job *job,
                  struct err *err)
 {

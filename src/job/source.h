@@ -28,6 +28,11 @@ struct source {
 int source_open(struct source *s, const char *path, bool defaults,
                 const struct job *job, struct err *err);
 
+/* Warn of what the volume lacks, as volume_complete does; `add` are the files of --add
+ * (NULL-ended, or NULL), of which one may be its key. ERR_FAIL. */
+int source_complete(const struct source *s, const char *const *add,
+                    const struct job *job, struct err *err);
+
 /* To be called when nothing is expected to run any more: ERR_REFUSED if a server does,
  * naming the ways out, unless `allow_live` (warning live-server). A server that had
  * crashed is a warning (store-crashed). Sets s->state. */

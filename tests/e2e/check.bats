@@ -134,6 +134,19 @@ problems() { grep -c 'NOT GOOD' "$T/said.out" || true; }
     expect 0 check
 }
 
+@test "what a volume lacks is a warning by day as by night" {
+    pmm_volume "$T/src" 7001 1 3.7.0
+    mkdir "$T/keys"
+    mv "$T/src/pmm-encryption.key" "$T/keys"
+    configured
+    expect 3 check
+    says key-missing
+    expect 3 seal backup --config "$T/pmm.conf" --kdf interactive
+    says key-missing
+    configured "add = $T/keys/pmm-encryption.key"
+    expect 0 check
+}
+
 @test "a directory that is missing, cannot be written, or has no room" {
     need_mounts
     configured

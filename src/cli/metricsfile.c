@@ -7,8 +7,6 @@
 #include "report/metrics.h"
 #include "store/textfile.h"
 
-#define FILE_MAX 1048576u
-
 struct update {
     const struct run *run;
     struct metrics *m;
@@ -110,7 +108,7 @@ int metricsfile_update(const struct run *r, int status, struct err *err)
     struct buf text = {0};
     int rc = -1;
     if (metrics_new(&u.m, err) == 0 &&
-        textfile_read(AT_FDCWD, path, FILE_MAX, &text, err) >= 0 &&
+        textfile_read(AT_FDCWD, path, METRICS_FILE_MAX, &text, err) >= 0 &&
         metrics_parse(u.m, (const char *)text.p, text.len, err) == 0 &&
         update(&u, status) == 0) {
         text.len = 0;

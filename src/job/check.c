@@ -13,11 +13,13 @@
 #include "job/source.h"
 #include "job/strength.h"
 #include "report/extras.h"
+#include "report/metrics.h"
 #include "store/archives.h"
 #include "store/dirlock.h"
 #include "store/mount.h"
 #include "store/output.h"
 #include "store/textfile.h"
+#include "util/buf.h"
 #include "util/child.h"
 
 #define HOOK_SECONDS 30u             /* a shell that only looks at a command */
@@ -265,9 +267,14 @@ static int space(struct check *c, struct err *err)
     return previous_fits(&c->before, c->out, err);
 }
 
+/* As a night does it: what is there is read before it is written. */
 static int metrics(struct check *c, struct err *err)
 {
-    return textfile_try(AT_FDCWD, c->opts->metrics_file, err);
+    const char *file = c->opts->metrics_file;
+    struct buf old = {0};
+    int rc = textfile_read(AT_FDCWD, file, METRICS_FILE_MAX, &old, err);
+    buf_free(&old);
+    return rc >= 0 ? textfile_try(AT_FDCWD, file, err) : -1;
 }
 
 /* ---- all of it ---- */

@@ -14,6 +14,8 @@
 #include "util/buf.h"
 #include "util/err.h"
 
+#define METRICS_FILE_MAX 1048576u /* bytes of a file that is brought up to date */
+
 /* Labels: name, and where marked * also command ("backup", "verify", "prune"). */
 enum metric {
     METRIC_LAST_ATTEMPT,  /* * pmm_seal_last_attempt_timestamp_seconds: its begin */

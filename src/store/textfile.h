@@ -18,8 +18,9 @@
 int textfile_read(int dirfd, const char *name, size_t max, struct buf *out,
                   struct err *err);
 
-/* Put `text` there: by a temporary name beside it, which is removed on failure, with
- * `mode` whatever the umask, synced with its directory. ERR_FAIL. */
+/* Put `text` there, in the place of a regular file, a symlink or nothing: by a
+ * temporary name beside it, which is removed on failure, with `mode` whatever the
+ * umask, synced with its directory. ERR_FAIL. */
 int textfile_write(int dirfd, const char *name, mode_t mode, const struct buf *text,
                    struct err *err);
 

@@ -57,6 +57,16 @@ problems() { grep -c 'NOT GOOD' "$T/said.out" || true; }
     bad passphrase 'nobody can be asked'
 }
 
+@test "a metrics file that the night could not read is found by day" {
+    configured
+    ln -s elsewhere "$T/m/pmm.prom"
+    expect 1 check
+    bad metrics 'symbolic link'
+    [ "$(problems)" = 1 ]
+    expect 3 seal backup --config "$T/pmm.conf" --kdf interactive
+    says metrics-not-written
+}
+
 @test "with --json each thing is an object" {
     configured
     rmdir "$T/m"

@@ -250,7 +250,9 @@ static int rekey_each(struct round *r, const struct catalog *c,
 {
     struct buf path = {0};
     struct job quiet = *r->job;
-    int rc = report_new(&quiet.report, err);
+    int rc = 0;
+    if (report_new(&quiet.report, err) != 0)
+        return -1;
     for (size_t i = 0; i < c->n && rc == 0; i++) {
         struct err why = {0};
         struct rekey_opts one = *opts;

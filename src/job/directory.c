@@ -76,14 +76,14 @@ static void count(struct round *r, const char *file, const struct err *why,
     } else {
         r->good++;
         r->with_warnings += warnings > 0;
+        if (warnings > 0)
+            notice(report_sink(r->job->report), NOTICE_WARNING, "archive-warnings",
+                   file,
+                   "it is whole, with %llu %s: `pmm-seal verify` of it alone shows %s",
+                   (unsigned long long)warnings, warnings == 1 ? "warning" : "warnings",
+                   warnings == 1 ? "it" : "them");
     }
-    if (why == NULL && warnings > 0)
-        notice(report_sink(r->job->report), NOTICE_WARNING, "archive-warnings", file,
-               "it is whole, with %llu %s: `pmm-seal verify` of it alone shows %s",
-               (unsigned long long)warnings, warnings == 1 ? "warning" : "warnings",
-               warnings == 1 ? "it" : "them");
-    if (r->fn != NULL)
-        r->fn(r->ctx, file, why, warnings);
+    r->fn(r->ctx, file, why, warnings);
 }
 
 static int conclude(const struct round *r, const char *what, struct err *err)
@@ -150,8 +150,7 @@ static int verify_each(struct round *r, const struct catalog *c, size_t n,
                        const struct key *key, enum proof *proofs, struct err *err)
 {
     struct buf path = {0};
-    int rc = 0;
-    for (size_t i = 0, looked = 0; i < c->n && looked < n && rc == 0; i++) {
+    for (size_t i = 0, looked = 0; i < c->n && looked < n; i++) {
         const struct catalog_entry *e = &c->entries[i];
         struct err why = {0};
         struct verified v = {.bytes = 0};
@@ -170,7 +169,7 @@ static int verify_each(struct round *r, const struct catalog *c, size_t n,
         count(r, e->file, why.cls != ERR_NONE ? &why : NULL, v.warnings);
     }
     buf_free(&path);
-    return err->cls == ERR_NONE ? rc : -1;
+    return err->cls == ERR_NONE ? 0 : -1;
 }
 
 /* What was proved is kept also when the run is interrupted; read anew, for others may

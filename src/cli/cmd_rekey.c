@@ -18,7 +18,7 @@ static enum rekey_action action(const struct options *o)
     return o->heal ? REKEY_HEAL : REKEY_CHANGE;
 }
 
-/* A directory_verified_fn: the summary tells of the others. */
+/* A directory_done_fn: the summary tells of the others. */
 static void show_unchanged(void *ctx, const char *file, const struct err *why,
                            uint64_t warnings)
 {

@@ -7,7 +7,7 @@
 #include "job/directory.h"
 #include "job/verify.h"
 
-/* A directory_verified_fn: as they are done, for it may take hours. With -q those that
+/* A directory_done_fn: as they are done, for it may take hours. With -q those that
  * are not good: the error at the end names only the worst. */
 static void show(void *ctx, const char *file, const struct err *why, uint64_t warnings)
 {

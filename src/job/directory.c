@@ -48,7 +48,7 @@ int directory_list(const struct job *job, const char *dir, bool use_key,
 struct round {
     const struct job *job;
     const char *dir;
-    directory_verified_fn *fn;
+    directory_done_fn *fn;
     void *ctx;
     uint64_t good, with_warnings, not_good;
     struct err worst;
@@ -197,7 +197,7 @@ static void keep_proofs(const struct round *r, const struct directory_verify *o,
 }
 
 int directory_verify(const struct job *job, const struct directory_verify *opts,
-                     directory_verified_fn *fn, void *ctx, struct err *err)
+                     directory_done_fn *fn, void *ctx, struct err *err)
 {
     struct round r = {.job = job, .dir = opts->dir, .fn = fn, .ctx = ctx};
     struct key key = {.ring = NULL};
@@ -282,7 +282,7 @@ static int rekey_each(struct round *r, const struct catalog *c,
 }
 
 int directory_rekey(const struct job *job, const struct rekey_opts *opts,
-                    unsigned lock_wait, directory_verified_fn *fn, void *ctx,
+                    unsigned lock_wait, directory_done_fn *fn, void *ctx,
                     struct err *err)
 {
     struct round r = {.job = job, .dir = opts->archive, .fn = fn, .ctx = ctx};

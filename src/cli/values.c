@@ -158,7 +158,7 @@ int values_keep(struct options *o, const char *name, const char *arg, struct err
     };
     uint64_t v;
     if (number(arg, strlen(arg), 1, 100000, &v) != 0)
-        return bad(name, arg, "a number from 1 on", err);
+        return bad(name, arg, "a number from 1 to 100000", err);
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
         if (strcmp(name, rules[i].name) == 0)
             *rules[i].field = (unsigned)v;
@@ -178,7 +178,7 @@ int values_max_deletes(struct options *o, const char *name, const char *arg,
 {
     uint64_t v;
     if (number(arg, strlen(arg), 1, 1000000, &v) != 0)
-        return bad(name, arg, "a number from 1 on", err);
+        return bad(name, arg, "a number from 1 to 1000000", err);
     o->max_deletes = (unsigned)v;
     return 0;
 }

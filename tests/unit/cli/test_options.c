@@ -152,6 +152,8 @@ static void test_bad_values_name_their_option(void **state)
         {"backup --level 3x -o x s", "--level"},
         {"backup --level= -o x s", "--level"},
         {"backup --level -1 -o x s", "--level"},
+        {"backup --keep-last 100001 -o x/ s", "1 to 100000"},
+        {"backup --max-deletes 1000001 -o x/ s", "1 to 1000000"},
         {"backup --threads 0 -o x s", "--threads"},
         {"backup --threads 65 -o x s", "--threads"},
         {"backup --threads 99999999999999999999 -o x s", "--threads"},

@@ -40,7 +40,8 @@ struct options {
     bool help, version; /* print that and do nothing */
 
     /* operands */
-    const char *archive; /* "-" is standard input; NULL for backup */
+    const char *archive; /* or a directory of them; "-" is standard input; NULL for
+                            backup; check-config's file */
     const char *place;   /* SOURCE, TARGET or DIRECTORY */
     const char *const *paths;
     size_t npaths;
@@ -68,12 +69,13 @@ struct options {
     bool allow_weak;
 
     /* backup */
-    const char *name;         /* default "pmm-data" */
+    const char *name;         /* default that of the file of --config, else "pmm-data";
+                                 prune and verify have it too */
     int level;                /* default 3 */
     struct globset *excludes; /* NULL: none; diff has it too */
     bool one_file_system;
     bool new_passphrase; /* --new-passphrase */
-    bool dry_run;        /* restore and prune have it too */
+    bool dry_run;        /* restore and prune have it too; check-config is one */
     bool show_excludes;
     bool no_default_excludes, allow_live; /* without effect on what is no PMM volume */
     const char **add_files, **attach_files; /* NULL-ended, or NULL */

@@ -5,8 +5,9 @@
  * (sizes of files), stored (without holes), tar_bytes, archive_bytes, excluded,
  * default_excluded and default_excluded_bytes (left out by default), level, seconds,
  * state ("stopped", "crashed", "live"; PMM volumes only), those of job/source.h and
- * job/pause.h, slots_shared (salt and cost taken from an earlier archive), key_check
- * (first 8 bytes, hex), dry_run.
+ * job/pause.h, slots_shared (salt and cost taken from an earlier archive),
+ * passphrase_created (seconds since 1970), key_check (first 8 bytes, hex), verified
+ * (bool: was read back and proved), dry_run; with `prune` those of job/prune.h.
  */
 #ifndef JOB_BACKUP_H
 #define JOB_BACKUP_H
@@ -54,7 +55,8 @@ struct backup_opts {
         require_mount; /* the output's directory must be one, as mount_require has it */
     unsigned lock_wait; /* seconds; for the lock of the output's directory */
     const struct prune_opts *prune; /* or NULL; what to do afterwards with the archives
-                                       of the name; its dir is set by backup_run */
+                                       of the name; dir and name are set by backup_run,
+                                       and it has its lock already */
 };
 
 /* What is left out by default of the volume at `source`: each pattern and why. Returns
@@ -66,7 +68,9 @@ int backup_show_excludes(const struct job *job, const char *source, excludes_fn 
  * and no temporary file, unless err->state_told. ERR_KEY when the newest earlier
  * archive of the same name in the output directory does not open with this passphrase;
  * ERR_REFUSED for a weak new passphrase, an existing output, an empty SOURCE, a running
- * server, another volume than that of the last archive; ERR_BUSY; ERR_FAIL. If only
+ * server, another volume than that of the last archive, archives inside of SOURCE,
+ * nothing mounted; ERR_USAGE for `prune` or `require_mount` where the output is no
+ * directory; ERR_BUSY; ERR_FAIL; ERR_SIGNAL. If only
  * what was stopped for it does not run again, that is ERR_FAIL and the hint names the
  * archive, which is whole; after another failure it is the warning
  * services-not-restarted. */

@@ -17,7 +17,7 @@ struct key {
 };
 
 /* Get the passphrase of `opts` (asking for it, if that is where it comes from). Returns
- * 0, or -1; key_free either way. */
+ * 0, or -1 as passphrase_get; key_free either way. */
 int key_get(struct key *k, const struct passphrase_opts *opts, const struct job *job,
             struct err *err);
 

@@ -27,7 +27,8 @@ struct previous {
 /* Look in the directory `dir` (a path) for archives of `name` and try `ring` on the
  * newest readable one. Without `must_open` a passphrase that opens none is no error.
  * ERR_KEY otherwise, naming the archive and `source` of the passphrase. An archive that
- * cannot be used is a warning (previous-unusable) and passed over. *p is filled. */
+ * cannot be used is a warning (previous-unusable) and passed over. *p is filled.
+ * ERR_FAIL (`dir` cannot be read, I/O), ERR_SIGNAL. */
 int previous_check(const struct job *job, const char *dir, const char *name,
                    struct keyring *ring, const char *source, bool must_open,
                    struct previous *p, struct err *err);

@@ -36,7 +36,8 @@ typedef int prune_fn(void *ctx, const struct catalog_entry *e, unsigned why,
 int prune_run(const struct job *job, const struct prune_opts *opts, prune_fn *fn,
               void *ctx, struct err *err);
 
-/* The same where the caller holds the lock and the key. */
+/* The same where the caller holds the lock and the key: of *opts lock_wait and
+ * require_mount are not looked at. */
 int prune_with(const struct job *job, const struct prune_opts *opts,
                const struct key *key, prune_fn *fn, void *ctx, struct err *err);
 

@@ -206,8 +206,9 @@ foreign_is_there() {
     expect 6 rekey --new-passphrase-file "$T/other" "$T/d"
     [ "$(archives)" = "$n" ]
     expect 0 list "$T/d"
-    (sleep 2; kill -KILL $!) &
+    (sleep 2; : >"$T/gone"; kill -KILL $!) &
     backup -q --lock-wait 60 -o "$T/d/" "$T/src"
+    present "$T/gone" || fail "it did not wait"
     [ "$(archives)" = $((n + 1)) ]
 }
 
@@ -345,6 +346,7 @@ foreign_is_there() {
         --passphrase-file "$T/pass" -o "$T/d/" "$T/src" || rc=$?
     [ $rc != 0 ]
     [ "$(archives)" = 0 ]
+    [ -n "$(find "$T/d" -name '*.pmmseal.*.tmp')" ] || fail "it was killed before it wrote"
     expect 0 backup -o "$T/d/" "$T/src"
     [ "$(archives)" = 1 ]
     [ -z "$(find "$T/d" -name '*.tmp')" ]

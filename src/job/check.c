@@ -243,7 +243,9 @@ static int passphrase(struct check *c, struct err *err)
                "passphrase-file in the file",
                c->key.pass.source);
     if (c->out == NULL)
-        return found(c, "not tried: the earlier archives cannot be looked at");
+        return found(c,
+                     "there is one; not known whether it opens the earlier archives: "
+                     "see directory");
     if (output_is_stream(c->out))
         return 0;
     if (previous_check(c->job, output_parent(c->out), o->name, c->key.ring,

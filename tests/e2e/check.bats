@@ -163,6 +163,7 @@ problems() { grep -c 'NOT GOOD' "$T/said.out" || true; }
     rmdir "$T/d"
     expect 1 check
     bad directory "$T/d"
+    grep -q '^passphrase *OK: there is one; not known' "$T/said.out"
     mkdir "$T/d"
     export -f check seal
     export T PMM_SEAL

@@ -1,11 +1,14 @@
 #include "cli/metricsfile.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include "cli/syntax.h"
 #include "job/directory.h"
 #include "report/metrics.h"
 #include "store/textfile.h"
+
+#define LOCK_SECONDS 10u /* at most, for others in the same directory */
 
 struct update {
     const struct run *run;
@@ -34,6 +37,11 @@ static int set_fact(const struct update *u, enum metric id, const char *key)
 }
 
 /* Exit status 3 is a success, with warnings. */
+static bool good(int status)
+{
+    return status == 0 || status == 3;
+}
+
 static int run_itself(const struct update *u, int status)
 {
     const struct run *r = u->run;
@@ -41,7 +49,7 @@ static int run_itself(const struct update *u, int status)
     int bad = set_of_command(u, METRIC_LAST_ATTEMPT, start);
     bad |= set_of_command(u, METRIC_LAST_EXIT, status);
     bad |= set_of_command(u, METRIC_LAST_DURATION, r->seconds);
-    if (status != 0 && status != 3)
+    if (!good(status))
         return bad;
     bad |= set_of_command(u, METRIC_LAST_SUCCESS, start + r->seconds);
     return bad |
@@ -65,7 +73,8 @@ static int archives(const struct update *u, const char *dir)
 {
     struct catalog *c;
     int64_t newest_proof = 0, oldest_proof = INT64_MAX;
-    if (catalog_read(&c, dir, u->run->opts->name, NULL, u->err) != 0)
+    const struct catalog_entry *newest = NULL, *oldest = NULL;
+    if (catalog_read(&c, dir, u->run->opts->name, NULL, u->run->job.now, u->err) != 0)
         return -1;
     for (size_t i = 0; i < c->n; i++) {
         const struct catalog_entry *e = &c->entries[i];
@@ -73,13 +82,19 @@ static int archives(const struct update *u, const char *dir)
         /* One that was never proved counts from its making. */
         int64_t since = e->proven != 0 ? e->proven : e->created;
         oldest_proof = since < oldest_proof ? since : oldest_proof;
+        /* The name of what is no archive tells no time. */
+        if (e->have_id) {
+            newest = newest != NULL ? newest : e;
+            oldest = e;
+        }
     }
     int bad = set(u, METRIC_ARCHIVES, (double)c->n);
-    if (c->n > 0) {
-        bad |= set(u, METRIC_NEWEST, (double)c->entries[0].created);
-        bad |= set(u, METRIC_OLDEST, (double)c->entries[c->n - 1].created);
-        bad |= set(u, METRIC_OLDEST_PROOF, (double)oldest_proof);
+    if (newest != NULL) {
+        bad |= set(u, METRIC_NEWEST, (double)newest->created);
+        bad |= set(u, METRIC_OLDEST, (double)oldest->created);
     }
+    if (c->n > 0)
+        bad |= set(u, METRIC_OLDEST_PROOF, (double)oldest_proof);
     if (newest_proof > 0)
         bad |= set(u, METRIC_VERIFIED, (double)newest_proof);
     catalog_free(c);
@@ -91,11 +106,11 @@ static int update(const struct update *u, int status)
     const struct options *o = u->run->opts;
     const char *dir = o->command == COMMAND_BACKUP ? o->output : o->archive;
     int bad = run_itself(u, status);
-    if (o->command == COMMAND_BACKUP && (status == 0 || status == 3))
+    if (o->command == COMMAND_BACKUP && good(status))
         bad |= backup(u);
     /* A disk that is not mounted must not make the archives look gone for good: what
      * cannot be read keeps its values. */
-    if (bad == 0 && dir != NULL && directory_is(dir) && (status == 0 || status == 3))
+    if (bad == 0 && dir != NULL && directory_is(dir) && good(status))
         bad = archives(u, dir);
     return bad;
 }
@@ -107,6 +122,8 @@ int metricsfile_update(const struct run *r, int status, struct err *err)
         .run = r, .command = syntax_commands[r->opts->command].name, .err = err};
     struct buf text = {0};
     int rc = -1;
+    /* Another command may have something to tell in the same file. */
+    int lock = textfile_lock(AT_FDCWD, path, LOCK_SECONDS);
     if (metrics_new(&u.m, err) == 0 &&
         textfile_read(AT_FDCWD, path, METRICS_FILE_MAX, &text, err) >= 0 &&
         metrics_parse(u.m, (const char *)text.p, text.len, err) == 0 &&
@@ -118,5 +135,7 @@ int metricsfile_update(const struct run *r, int status, struct err *err)
         rc = textfile_write(AT_FDCWD, path, 0644, &text, err);
     buf_free(&text);
     metrics_free(u.m);
+    if (lock >= 0)
+        close(lock);
     return rc;
 }

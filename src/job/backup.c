@@ -291,8 +291,10 @@ static void keep_proof(const struct backup *b)
     struct proven *p = NULL;
     struct err why = {0};
     int dir = output_directory(b->out);
-    if (proven_load(&p, dir, &why) != 0 ||
-        proven_set(p, b->proven.id, b->proven.bytes, b->job->now, &why) != 0 ||
+    const char *path = output_path(b->out), *slash = strrchr(path, '/');
+    if (proven_load(&p, dir, b->job->now, &why) != 0 ||
+        proven_set(p, slash != NULL ? slash + 1 : path, b->proven.id, b->proven.bytes,
+                   b->job->now, &why) != 0 ||
         proven_save(p, dir, &why) != 0)
         notice(report_sink(b->job->report), NOTICE_NOTE, "proof-not-kept", NULL,
                "that the archive was verified could not be written down: %s", why.text);
@@ -305,7 +307,8 @@ static int prune(const struct backup *b, struct err *err)
     struct prune_opts o = *b->opts->prune;
     o.dir = output_parent(b->out);
     o.name = b->opts->name;
-    return prune_with(b->job, &o, &b->key, NULL, NULL, err) == 0
+    return prune_with(b->job, &o, output_directory(b->out), &b->key, NULL, NULL, err) ==
+                   0
                ? 0
                : err_state(err, "the new archive is whole: %s", output_path(b->out));
 }

@@ -75,7 +75,7 @@ static int look_inside(struct catalog_entry *e, const char *path, const struct k
  * header and the manifest are good. */
 static int take_proof(const struct catalog *c, struct catalog_entry *e, struct err *err)
 {
-    e->proven = proven_when(c->proven, e->id, e->bytes);
+    e->proven = proven_when(c->proven, e->file, e->id, e->bytes);
     if (e->proven != PROVEN_BAD)
         return 0;
     e->proven = 0;
@@ -105,6 +105,8 @@ static int add(struct catalog *c, struct catalog_entry *e, const char *file,
     if (fstatat(c->fd, file, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
         return 0;
     e->bytes = (uint64_t)st.st_size;
+    e->dev = st.st_dev;
+    e->ino = st.st_ino;
     e->file = strdup(file);
     if (e->file == NULL || buf_printf(&path, "%s/%s", c->dir, file) != 0 ||
         buf_add(&path, "", 1) != 0) {
@@ -128,16 +130,22 @@ static int newest_first(const void *a, const void *b)
     return strcmp(x->file, y->file);
 }
 
-/* A copy has the id of the original, and nobody can tell which of them was proved. */
+/* As far as is known. A stump of an archive is no copy that could be mistaken for it.
+ */
+static bool whole(const struct catalog_entry *e)
+{
+    return e->state == CATALOG_GOOD || e->state == CATALOG_LOCKED;
+}
+
+/* A copy has the id of the original, and nobody can tell which of them is to stay. */
 static void tell_twins(struct catalog *c)
 {
     for (size_t i = 0; i < c->n; i++)
         for (size_t k = i + 1; k < c->n; k++) {
             struct catalog_entry *a = &c->entries[i], *b = &c->entries[k];
-            if (!a->have_id || !b->have_id || memcmp(a->id, b->id, sizeof a->id) != 0)
+            if (!whole(a) || !whole(b) || memcmp(a->id, b->id, sizeof a->id) != 0)
                 continue;
             a->twin = b->twin = true;
-            a->proven = b->proven = 0;
         }
 }
 
@@ -167,7 +175,7 @@ static int read_all(struct catalog *c, const char *name, const struct key *key,
 }
 
 int catalog_read(struct catalog **out, const char *dir, const char *name,
-                 const struct key *key, struct err *err)
+                 const struct key *key, int64_t now, struct err *err)
 {
     struct catalog *c = calloc(1, sizeof *c);
     if (c == NULL)
@@ -178,7 +186,7 @@ int catalog_read(struct catalog **out, const char *dir, const char *name,
         err_nomem(err);
     else if (c->fd < 0)
         err_sys(err, ERR_FAIL, "cannot open the directory: %s", dir);
-    else if (proven_load(&c->proven, c->fd, err) == 0 &&
+    else if (proven_load(&c->proven, c->fd, now, err) == 0 &&
              read_all(c, name, key, err) == 0) {
         *out = c;
         return 0;

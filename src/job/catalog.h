@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "job/key.h"
 #include "report/manifest.h"
@@ -29,6 +30,8 @@ struct catalog_entry {
     enum catalog_state state;
     char *why; /* of the last three states; else NULL */
     uint64_t bytes;
+    dev_t dev; /* with ino: which file it was */
+    ino_t ino;
     bool have_id;    /* the header could be read: */
     uint8_t id[16];  /* the archive's */
     int64_t created; /* by the manifest if GOOD, else as the file's name has it; 0:
@@ -54,10 +57,11 @@ struct catalog {
 };
 
 /* Read `dir`. `key` NULL: what is public. `name` NULL: all; else only files named as
- * archives of that name are. Returns 0 and *c (catalog_free it), or -1: ERR_FAIL,
+ * archives of that name are. Proofs later than `now` (seconds since 1970) are not
+ * believed. Returns 0 and *c (catalog_free it), or -1: ERR_FAIL,
  * ERR_SIGNAL. What is wrong with one archive is in its entry. */
 int catalog_read(struct catalog **c, const char *dir, const char *name,
-                 const struct key *key, struct err *err);
+                 const struct key *key, int64_t now, struct err *err);
 
 void catalog_free(struct catalog *c);
 

@@ -1,5 +1,6 @@
 #include "job/directory.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +27,7 @@ int directory_list(const struct job *job, const char *dir, bool use_key,
     uint64_t good = 0;
     int rc = -1;
     if ((!use_key || key_get(&key, &job->passphrase, job, err) == 0) &&
-        catalog_read(&c, dir, NULL, use_key ? &key : NULL, err) == 0)
+        catalog_read(&c, dir, NULL, use_key ? &key : NULL, job->now, err) == 0)
         rc = 0;
     for (size_t i = 0; rc == 0 && i < c->n; i++) {
         good += c->entries[i].state == CATALOG_GOOD;
@@ -122,11 +123,17 @@ static int nothing_there(const char *dir, struct err *err)
 
 /* ---- verify ---- */
 
+/* It was found damaged before, or its header says it now. */
+static bool known_bad(const struct catalog_entry *e)
+{
+    return e->state == CATALOG_DAMAGED;
+}
+
 static int oldest_proof_first(const void *a, const void *b)
 {
     const struct catalog_entry *x = a, *y = b;
-    if (x->bad != y->bad) /* known already */
-        return x->bad ? 1 : -1;
+    if (known_bad(x) != known_bad(y))
+        return known_bad(x) ? 1 : -1;
     if (x->proven != y->proven)
         return x->proven < y->proven ? -1 : 1;
     return x->created == y->created ? strcmp(x->file, y->file)
@@ -144,23 +151,43 @@ static size_t sample(const struct directory_verify *o, size_t n)
  * passphrase says nothing about an archive. */
 enum proof { PROOF_NONE, PROOF_WHOLE, PROOF_DAMAGED };
 
+/* Deleted since the directory was read, as a prune does: that is no archive, and no
+ * error. */
+static bool gone(const struct catalog *c, const struct catalog_entry *e)
+{
+    struct stat st;
+    return fstatat(c->fd, e->file, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT;
+}
+
+static enum proof proof_of(const struct catalog_entry *e, const struct verified *v,
+                           const struct err *why)
+{
+    if (why->cls == ERR_DAMAGED)
+        return PROOF_DAMAGED;
+    /* One that was put in its place meanwhile says nothing of it. */
+    bool same = v->bytes == e->bytes && memcmp(v->id, e->id, sizeof v->id) == 0;
+    return why->cls == ERR_NONE && same ? PROOF_WHOLE : PROOF_NONE;
+}
+
 /* Looks at entries until `n` were proved or found damaged: those that cannot be opened
- * must not take the place of others for ever. proofs[i] is what became of entry i. */
-static int verify_each(struct round *r, const struct catalog *c, size_t n,
-                       const struct key *key, enum proof *proofs, struct err *err)
+ * must not take the place of others for ever. proofs[i] is what became of entry i.
+ * Returns how many entries were gone through; ERR_SIGNAL, ERR_FAIL (memory) in *err. */
+static size_t verify_each(struct round *r, const struct catalog *c, size_t n,
+                          const struct key *key, enum proof *proofs, struct err *err)
 {
     struct buf path = {0};
-    for (size_t i = 0, looked = 0; i < c->n && looked < n; i++) {
+    size_t i = 0;
+    for (size_t looked = 0; i < c->n && looked < n; i++) {
         const struct catalog_entry *e = &c->entries[i];
         struct err why = {0};
         struct verified v = {.bytes = 0};
         const char *p = path_of(&path, c->dir, e->file, err);
         if (p == NULL)
             break;
-        if (verify_one(r->job, p, key, &v, &why) == 0)
-            proofs[i] = PROOF_WHOLE;
-        else if (why.cls == ERR_DAMAGED)
-            proofs[i] = PROOF_DAMAGED;
+        (void)verify_one(r->job, p, key, &v, &why);
+        if (why.cls == ERR_FAIL && gone(c, e))
+            continue;
+        proofs[i] = proof_of(e, &v, &why);
         looked += proofs[i] != PROOF_NONE;
         if (why.cls == ERR_SIGNAL) {
             *err = why;
@@ -169,7 +196,18 @@ static int verify_each(struct round *r, const struct catalog *c, size_t n,
         count(r, e->file, why.cls != ERR_NONE ? &why : NULL, v.warnings);
     }
     buf_free(&path);
-    return err->cls == ERR_NONE ? 0 : -1;
+    return i;
+}
+
+/* Damage that an earlier night found is not forgotten because it is not looked for. */
+static void tell_bad(const struct round *r, const struct catalog *c, size_t from)
+{
+    for (size_t i = from; i < c->n; i++)
+        if (known_bad(&c->entries[i]))
+            notice(report_sink(r->job->report), NOTICE_WARNING, "archive-damaged",
+                   c->entries[i].file,
+                   "%s: not looked at again; without --sample it is",
+                   c->entries[i].why);
 }
 
 /* What was proved is kept also when the run is interrupted; read anew, for others may
@@ -183,11 +221,12 @@ static void keep_proofs(const struct round *r, const struct directory_verify *o,
     struct err why = {0};
     int rc = dirlock_take(&lock, c->fd, c->dir, o->lock_wait, &why);
     if (rc == 0)
-        rc = proven_load(&p, c->fd, &why);
+        rc = proven_load(&p, c->fd, r->job->now, &why);
     for (size_t i = 0; i < c->n && rc == 0; i++)
         if (proofs[i] != PROOF_NONE && c->entries[i].have_id)
-            rc = proven_set(p, c->entries[i].id, c->entries[i].bytes,
-                            proofs[i] == PROOF_WHOLE ? r->job->now : PROVEN_BAD, &why);
+            rc =
+                proven_set(p, c->entries[i].file, c->entries[i].id, c->entries[i].bytes,
+                           proofs[i] == PROOF_WHOLE ? r->job->now : PROVEN_BAD, &why);
     if (rc != 0 || proven_save(p, c->fd, &why) != 0)
         notice(report_sink(r->job->report), NOTICE_NOTE, "proof-not-kept", c->dir,
                "that these archives were verified could not be written down: %s",
@@ -205,7 +244,7 @@ int directory_verify(const struct job *job, const struct directory_verify *opts,
     enum proof *proofs = NULL;
     int rc = -1;
     if (key_get(&key, &job->passphrase, job, err) != 0 ||
-        catalog_read(&c, opts->dir, NULL, NULL, err) != 0)
+        catalog_read(&c, opts->dir, NULL, NULL, job->now, err) != 0)
         goto out;
     size_t n = sample(opts, c->n);
     proofs = calloc(c->n + 1, sizeof *proofs);
@@ -214,13 +253,18 @@ int directory_verify(const struct job *job, const struct directory_verify *opts,
         goto out;
     }
     qsort(c->entries, c->n, sizeof *c->entries, oldest_proof_first);
-    rc = c->n == 0 ? nothing_there(opts->dir, err)
-                   : verify_each(&r, c, n, &key, proofs, err);
+    if (c->n == 0) {
+        nothing_there(opts->dir, err);
+        goto out;
+    }
+    size_t done = verify_each(&r, c, n, &key, proofs, err);
     report_u64(job->report, "skipped", c->n - r.good - r.not_good);
     if (r.good + r.not_good > 0)
         keep_proofs(&r, opts, c, proofs);
-    if (rc == 0)
+    if (err->cls == ERR_NONE) {
+        tell_bad(&r, c, done);
         rc = conclude(&r, "are not good", err);
+    }
 out:
     free(proofs);
     catalog_free(c);
@@ -290,7 +334,7 @@ int directory_rekey(const struct job *job, const struct rekey_opts *opts,
     struct catalog *c = NULL;
     struct dirlock *lock = NULL;
     int rc = -1;
-    if (catalog_read(&c, opts->archive, NULL, NULL, err) == 0 &&
+    if (catalog_read(&c, opts->archive, NULL, NULL, job->now, err) == 0 &&
         (c->n > 0 || nothing_there(opts->archive, err) == 0) &&
         dirlock_take(&lock, c->fd, opts->archive, lock_wait, err) == 0 &&
         rekey_keys_get(&keys, job, opts, err) == 0)

@@ -30,6 +30,7 @@ static void judge(struct prune *p)
                                                .number = e->number,
                                                .authenticated = good,
                                                .consistent = catalog_consistent(e),
+                                               .clean = e->totals.warnings == 0,
                                                .verified = good && e->proven != 0};
     }
 }
@@ -53,20 +54,29 @@ void prune_tell_strange(const struct job *job, const struct catalog *c)
     }
 }
 
+/* Over NFS only a file that is open for writing can be locked for one alone. */
+static int open_to_lock(int dirfd, const char *file)
+{
+    const int flags = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+    int fd = openat(dirfd, file, O_RDWR | flags);
+    return fd >= 0 || errno == ENOENT ? fd : openat(dirfd, file, O_RDONLY | flags);
+}
+
 /* Whether `fd` is the file that the catalog looked at, and nobody else has it open to
- * read or rekey it. 1, 0. */
-static int ours_alone(int fd, const struct catalog_entry *e)
+ * read or rekey it. Where files cannot be locked, nobody can say so. */
+static bool ours_alone(int fd, const struct catalog_entry *e)
 {
     struct stat st;
-    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-           (uint64_t)st.st_size == e->bytes && flock(fd, LOCK_EX | LOCK_NB) == 0;
+    return fstat(fd, &st) == 0 && st.st_dev == e->dev && st.st_ino == e->ino &&
+           (uint64_t)st.st_size == e->bytes &&
+           (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK);
 }
 
 /* 1 when it is gone, 0 when it was left, -1. */
 static int delete (struct prune *p, const struct catalog_entry *e, struct err *err)
 {
     int r = 0;
-    int fd = openat(p->c->fd, e->file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int fd = open_to_lock(p->c->fd, e->file);
     if (fd < 0 && errno == ENOENT)
         return 1;
     if (fd >= 0 && ours_alone(fd, e)) {
@@ -75,8 +85,10 @@ static int delete (struct prune *p, const struct catalog_entry *e, struct err *e
         else
             r = err_sys(err, ERR_FAIL, "cannot delete: %s/%s", p->c->dir, e->file);
     } else {
-        notice(report_sink(p->job->report), NOTICE_NOTE, "archive-in-use", e->file,
-               "it was to be deleted, but is in use: it stays until the next time");
+        notice(
+            report_sink(p->job->report), NOTICE_NOTE, "archive-in-use", e->file,
+            "it was to be deleted, but is in use or was replaced: it stays until the "
+            "next time");
     }
     if (fd >= 0)
         close(fd);
@@ -97,7 +109,7 @@ static int delete_all(struct prune *p, struct err *err)
                    "no rule keeps it");
             p->deleted++;
             p->bytes += e->bytes;
-            proven_forget(p->c->proven, e->id);
+            proven_forget(p->c->proven, e->file);
         }
         rc = gone < 0 ? -1 : 0;
     }
@@ -158,14 +170,29 @@ static int carry_out(struct prune *p, prune_fn *fn, void *ctx, struct err *err)
     return 0;
 }
 
-int prune_with(const struct job *job, const struct prune_opts *opts,
+/* Whether the directory that was read is the one that was locked: another disk may have
+ * been mounted there meanwhile. */
+static int same_directory(int a, int b, const char *path, struct err *err)
+{
+    struct stat x, y;
+    if (fstat(a, &x) != 0 || fstat(b, &y) != 0)
+        return err_sys(err, ERR_FAIL, "cannot look at: %s", path);
+    if (x.st_dev != y.st_dev || x.st_ino != y.st_ino)
+        return err_set(err, ERR_BUSY, "replaced meanwhile: %s", path);
+    return 0;
+}
+
+int prune_with(const struct job *job, const struct prune_opts *opts, int dirfd,
                const struct key *key, prune_fn *fn, void *ctx, struct err *err)
 {
     struct prune p = {.job = job, .opts = opts};
-    if (catalog_read(&p.c, opts->dir, opts->name, key, err) != 0)
+    if (catalog_read(&p.c, opts->dir, opts->name, key, job->now, err) != 0)
         return -1;
     p.archives = calloc(p.c->n + 1, sizeof *p.archives);
-    int rc = p.archives != NULL ? carry_out(&p, fn, ctx, err) : err_nomem(err);
+    int rc = p.archives == NULL ? err_nomem(err)
+                                : same_directory(dirfd, p.c->fd, opts->dir, err);
+    if (rc == 0)
+        rc = carry_out(&p, fn, ctx, err);
     free(p.archives);
     catalog_free(p.c);
     return rc;
@@ -202,7 +229,7 @@ int prune_run(const struct job *job, const struct prune_opts *opts, prune_fn *fn
         (opts->dry_run ||
          dirlock_take(&lock, fd, opts->dir, opts->lock_wait, err) == 0) &&
         key_get(&key, &job->passphrase, job, err) == 0)
-        rc = prune_with(job, opts, &key, fn, ctx, err);
+        rc = prune_with(job, opts, fd, &key, fn, ctx, err);
     dirlock_free(lock);
     key_free(&key);
     close(fd);

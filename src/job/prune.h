@@ -36,9 +36,10 @@ typedef int prune_fn(void *ctx, const struct catalog_entry *e, unsigned why,
 int prune_run(const struct job *job, const struct prune_opts *opts, prune_fn *fn,
               void *ctx, struct err *err);
 
-/* The same where the caller holds the lock and the key: of *opts lock_wait and
- * require_mount are not looked at. */
-int prune_with(const struct job *job, const struct prune_opts *opts,
+/* The same where the caller holds the key and the lock of the directory `dirfd`, which
+ * opts->dir has to be still, or it is ERR_BUSY: of *opts lock_wait and require_mount
+ * are not looked at. */
+int prune_with(const struct job *job, const struct prune_opts *opts, int dirfd,
                const struct key *key, prune_fn *fn, void *ctx, struct err *err);
 
 /* Tell of the archives in `c` that cannot be authenticated, as above. */

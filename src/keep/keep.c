@@ -86,6 +86,8 @@ static bool newer(const struct keep_archive *x, const struct keep_archive *y)
         return x->consistent;
     if (x->verified != y->verified)
         return x->verified;
+    if (x->clean != y->clean)
+        return x->clean;
     return x < y;
 }
 
@@ -135,14 +137,17 @@ static void apply(const struct keep_rules *rules, enum set set, enum set mark,
         {.left = rules->monthly, .why = KEEP_MONTHLY, .of = span_month},
         {.left = rules->yearly, .why = KEEP_YEARLY, .of = year_of},
     };
-    bool within = span_given(&rules->within), first = true;
-    int64_t oldest = 0;
-    for (struct walk w = {archives, n, set, n}; next(&w); first = false) {
+    bool within = span_given(&rules->within);
+    int64_t oldest = 0, newest = 0;
+    size_t seen = 0;
+    for (struct walk w = {archives, n, set, n}; next(&w); seen++) {
         struct keep_archive *a = &archives[w.at];
         unsigned why = 0;
         for (size_t i = 0; i < sizeof by / sizeof *by; i++)
             why |= keeps(&by[i], a->time) ? by[i].why : 0;
-        if (within && first)
+        newest = seen == 0 ? a->time : newest;
+        /* If the newest stands apart, the clock may have been wrong for one night. */
+        if (within && (seen == 0 || (seen == 1 && newest - a->time > KEEP_APART)))
             oldest = span_before(&rules->within, a->time);
         if (within && a->time >= oldest)
             why |= KEEP_WITHIN;
@@ -151,18 +156,42 @@ static void apply(const struct keep_rules *rules, enum set set, enum set mark,
     }
 }
 
-/* Whatever the rules say: the last state that is good for sure, and the last proved. */
-static void keep_newest(struct keep_archive *archives, size_t n)
+static void keep_newest_verified(enum set set, struct keep_archive *archives, size_t n)
 {
-    struct walk consistent = {archives, n, SET_CONSISTENT, n};
-    if (next(&consistent))
-        archives[consistent.at].why |= KEEP_NEWEST_CONSISTENT;
-    for (struct walk w = {archives, n, SET_KNOWN, n}; next(&w);) {
+    struct walk w = {archives, n, set, n};
+    while (next(&w)) {
         if (archives[w.at].verified) {
             archives[w.at].why |= KEEP_NEWEST_VERIFIED;
             return;
         }
     }
+}
+
+/* Where something could not be read for as many nights as the rules go back, this one
+ * still has it. Told only where nothing else keeps it. */
+static void keep_newest_clean(struct keep_archive *archives, size_t n)
+{
+    struct walk w = {archives, n, SET_CONSISTENT, n};
+    while (next(&w)) {
+        if (!archives[w.at].clean)
+            continue;
+        if (archives[w.at].why == 0)
+            archives[w.at].why = KEEP_NEWEST_CLEAN;
+        return;
+    }
+}
+
+/* Whatever the rules say: the last state that is good for sure, and the last proved.
+ * The last proved of those that count, too: a proof is of bytes, and does not make an
+ * archive of a running server one that can take its place. */
+static void keep_newest(struct keep_archive *archives, size_t n)
+{
+    struct walk consistent = {archives, n, SET_CONSISTENT, n};
+    if (next(&consistent))
+        archives[consistent.at].why |= KEEP_NEWEST_CONSISTENT;
+    keep_newest_verified(SET_CONSISTENT, archives, n);
+    keep_newest_verified(SET_KNOWN, archives, n);
+    keep_newest_clean(archives, n);
 }
 
 /* Of those that nothing keeps, spare the newest, so that at most `max` go. */
@@ -216,6 +245,7 @@ int keep_why_text(unsigned why, struct buf *out)
         {KEEP_WITHIN, "within"},
         {KEEP_NEWEST_CONSISTENT, "newest consistent"},
         {KEEP_NEWEST_VERIFIED, "newest verified"},
+        {KEEP_NEWEST_CLEAN, "newest without warnings"},
         {KEEP_FOREIGN, "not authenticated"},
         {KEEP_FUTURE, "from the future"},
         {KEEP_CAPPED, "enough deleted"},

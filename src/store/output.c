@@ -191,7 +191,7 @@ static int open_temporary(struct output *o, struct err *err)
         if (o->fd >= 0)
             close(o->fd);
         o->fd = openat(o->dirfd, o->tmp,
-                       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+                       O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     } while (o->fd < 0 ? errno == EEXIST : !stale_hold(o->fd));
     if (o->fd < 0) {
         err_sys(err, ERR_FAIL, "cannot write to the directory: %s", o->dir);

@@ -15,17 +15,17 @@
 
 #define FILE_MAX (4u * 1024 * 1024)
 #define ID_HEX   (2 * PROVEN_ID)
-#define TIME_LEN 20u                              /* "2026-11-24T03:07:24Z" */
-#define FACT_MAX (ID_HEX + 1 + 20 + 1 + TIME_LEN) /* without its end */
+#define TIME_LEN 20u /* "2026-11-24T03:07:24Z" */
 
 struct fact {
+    char *name; /* of the file */
     uint8_t id[PROVEN_ID];
     uint64_t bytes;
     int64_t when;
 };
 
 struct proven {
-    struct fact *facts; /* a later one of the same id is the one that holds */
+    struct fact *facts; /* a later one of the same name is the one that holds */
     size_t n, cap;
 };
 
@@ -47,24 +47,26 @@ static bool parse_id(const char *s, uint8_t id[PROVEN_ID])
     return true;
 }
 
-/* `line` of `len` bytes, without its end. */
-static bool parse_line(const char *line, size_t len, struct fact *f)
+/* `line` is a string; f->name points into it. */
+static bool parse_line(char *line, struct fact *f)
 {
-    char s[FACT_MAX + 1], time[UTC_STAMP_SIZE], *end;
-    if (len > FACT_MAX || len < ID_HEX + 3 + TIME_LEN)
-        return false;
-    memcpy(s, line, len);
-    s[len] = '\0';
-    if (strlen(s) != len || !parse_id(s, f->id) || s[ID_HEX] != ' ' ||
-        !isdigit((unsigned char)s[ID_HEX + 1]))
+    char time[UTC_STAMP_SIZE], *end;
+    if (strlen(line) < ID_HEX + 3 || !parse_id(line, f->id) || line[ID_HEX] != ' ' ||
+        !isdigit((unsigned char)line[ID_HEX + 1]))
         return false;
     errno = 0;
-    f->bytes = strtoull(s + ID_HEX + 1, &end, 10);
+    f->bytes = strtoull(line + ID_HEX + 1, &end, 10);
+    if (errno != 0 || *end != ' ' || strlen(end) < 1 + TIME_LEN + 2 ||
+        end[1 + TIME_LEN] != ' ')
+        return false;
+    end[1 + TIME_LEN] = '\0';
+    f->name = end + 1 + TIME_LEN + 1;
     /* There and back: utc_parse lets blanks and a February 30 pass. */
-    return errno == 0 && *end == ' ' && utc_parse(end + 1, &f->when) == 0 &&
-           f->when > 0 && strcmp(utc_rfc3339(time, f->when), end + 1) == 0;
+    return utc_parse(end + 1, &f->when) == 0 && f->when > 0 &&
+           strcmp(utc_rfc3339(time, f->when), end + 1) == 0;
 }
 
+/* A copy of `f`, with its name. */
 static int append(struct proven *p, const struct fact *f)
 {
     if (p->n == p->cap) {
@@ -75,18 +77,24 @@ static int append(struct proven *p, const struct fact *f)
         p->facts = v;
         p->cap = cap;
     }
-    p->facts[p->n++] = *f;
+    char *name = strdup(f->name);
+    if (name == NULL)
+        return -1;
+    p->facts[p->n] = *f;
+    p->facts[p->n++].name = name;
     return 0;
 }
 
 /* A line without its end has been cut. */
-static int parse(struct proven *p, const struct buf *text)
+static int parse(struct proven *p, struct buf *text, int64_t now)
 {
-    const char *s = (const char *)text->p, *nl;
+    char *s = (char *)text->p, *nl;
     for (size_t left = text->len; left > 0 && (nl = memchr(s, '\n', left)) != NULL;
          left -= (size_t)(nl + 1 - s), s = nl + 1) {
         struct fact f;
-        if (parse_line(s, (size_t)(nl - s), &f) && append(p, &f) != 0)
+        *nl = '\0';
+        if (strlen(s) == (size_t)(nl - s) && parse_line(s, &f) &&
+            f.when <= now + PROVEN_SLACK && append(p, &f) != 0)
             return -1;
     }
     return 0;
@@ -101,7 +109,7 @@ static bool readable(int dirfd)
            (S_ISREG(st.st_mode) && st.st_size <= FILE_MAX);
 }
 
-int proven_load(struct proven **out, int dirfd, struct err *err)
+int proven_load(struct proven **out, int dirfd, int64_t now, struct err *err)
 {
     struct buf text = {0};
     int r = 0;
@@ -110,7 +118,7 @@ int proven_load(struct proven **out, int dirfd, struct err *err)
         return err_nomem(err);
     if (readable(dirfd))
         r = textfile_read(dirfd, PROVEN_FILE, FILE_MAX, &text, err);
-    if (r > 0 && parse(p, &text) != 0)
+    if (r > 0 && parse(p, &text, now) != 0)
         r = err_nomem(err);
     buf_free(&text);
     if (r < 0) {
@@ -121,38 +129,47 @@ int proven_load(struct proven **out, int dirfd, struct err *err)
     return 0;
 }
 
-static struct fact *find(const struct proven *p, const uint8_t id[PROVEN_ID])
+static struct fact *find(const struct proven *p, const char *name)
 {
     for (size_t i = p->n; i-- > 0;)
-        if (memcmp(p->facts[i].id, id, PROVEN_ID) == 0)
+        if (strcmp(p->facts[i].name, name) == 0)
             return &p->facts[i];
     return NULL;
 }
 
-int64_t proven_when(const struct proven *p, const uint8_t id[PROVEN_ID], uint64_t bytes)
+int64_t proven_when(const struct proven *p, const char *name,
+                    const uint8_t id[PROVEN_ID], uint64_t bytes)
 {
-    const struct fact *f = find(p, id);
-    return f != NULL && f->bytes == bytes ? f->when : 0;
+    const struct fact *f = find(p, name);
+    bool same = f != NULL && f->bytes == bytes && memcmp(f->id, id, PROVEN_ID) == 0;
+    return same ? f->when : 0;
 }
 
-int proven_set(struct proven *p, const uint8_t id[PROVEN_ID], uint64_t bytes,
-               int64_t when, struct err *err)
+int proven_set(struct proven *p, const char *name, const uint8_t id[PROVEN_ID],
+               uint64_t bytes, int64_t when, struct err *err)
 {
-    struct fact new = {.bytes = bytes, .when = when}, *old = find(p, id);
+    /* Its line could not be read again. */
+    if (strchr(name, '\n') != NULL)
+        return 0;
+    struct fact new = {.name = (char *)name, .bytes = bytes, .when = when};
+    struct fact *old = find(p, name);
     memcpy(new.id, id, PROVEN_ID);
-    if (old != NULL)
-        *old = new;
-    else if (append(p, &new) != 0)
-        return err_nomem(err);
+    if (old == NULL)
+        return append(p, &new) == 0 ? 0 : err_nomem(err);
+    new.name = old->name;
+    *old = new;
     return 0;
 }
 
-void proven_forget(struct proven *p, const uint8_t id[PROVEN_ID])
+void proven_forget(struct proven *p, const char *name)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < p->n; i++)
-        if (memcmp(p->facts[i].id, id, PROVEN_ID) != 0)
+    for (size_t i = 0; i < p->n; i++) {
+        if (strcmp(p->facts[i].name, name) != 0)
             p->facts[kept++] = p->facts[i];
+        else
+            free(p->facts[i].name);
+    }
     p->n = kept;
 }
 
@@ -162,7 +179,8 @@ static int print(const struct fact *f, struct buf *out)
     for (size_t i = 0; i < PROVEN_ID; i++)
         if (buf_printf(out, "%02x", f->id[i]) != 0)
             return -1;
-    return buf_printf(out, " %" PRIu64 " %s\n", f->bytes, utc_rfc3339(time, f->when));
+    return buf_printf(out, " %" PRIu64 " %s %s\n", f->bytes, utc_rfc3339(time, f->when),
+                      f->name);
 }
 
 int proven_save(const struct proven *p, int dirfd, struct err *err)
@@ -180,6 +198,8 @@ void proven_free(struct proven *p)
 {
     if (p == NULL)
         return;
+    for (size_t i = 0; i < p->n; i++)
+        free(p->facts[i].name);
     free(p->facts);
     free(p);
 }

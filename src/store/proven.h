@@ -3,8 +3,9 @@
  * night may prove a share of them and know which. It is a note to ourselves, not
  * authenticated: whoever can write to the directory can as well delete the archives.
  *
- * Text, a line for each archive: its id in hex, its size, the time as RFC 3339, and a
- * space between each. Lines that are something else are dropped.
+ * Text, a line for each archive: its id in hex, its size, the time as RFC 3339, the
+ * name of the file, and a space between each. Of two copies of one archive each has its
+ * own. Lines that are something else are dropped.
  */
 #ifndef STORE_PROVEN_H
 #define STORE_PROVEN_H
@@ -18,24 +19,28 @@
 #define PROVEN_ID   16u /* bytes of an archive's id */
 #define PROVEN_BAD  1   /* in the place of a time: it was found damaged */
 
+#define PROVEN_SLACK 3600 /* seconds by which clocks may differ */
+
 struct proven;
 
 /* Read it from the directory `dirfd`. None there, or none that can be understood (it is
- * then made anew): nothing is proven. At most 4 MiB are read; no symlink is followed.
- * ERR_FAIL: memory, I/O. */
-int proven_load(struct proven **p, int dirfd, struct err *err);
+ * then made anew): nothing is proven. What was proved later than `now` (seconds since
+ * 1970), by more than PROVEN_SLACK, was so by a clock that was wrong: it is dropped. At
+ * most 4 MiB are read; no symlink is followed. ERR_FAIL: memory, I/O. */
+int proven_load(struct proven **p, int dirfd, int64_t now, struct err *err);
 
-/* When the archive of this id and size (bytes) was last proved; 0: never; PROVEN_BAD.
- */
-int64_t proven_when(const struct proven *p, const uint8_t id[PROVEN_ID],
-                    uint64_t bytes);
+/* When the archive of this id and size (bytes) in the file `name` was last proved; 0:
+ * never; PROVEN_BAD. */
+int64_t proven_when(const struct proven *p, const char *name,
+                    const uint8_t id[PROVEN_ID], uint64_t bytes);
 
-/* Keep that it was. 0, or -1 with ERR_FAIL (memory). */
-int proven_set(struct proven *p, const uint8_t id[PROVEN_ID], uint64_t bytes,
-               int64_t when, struct err *err);
+/* Keep that it was; of a name with a line break nothing is kept. 0, or -1 with ERR_FAIL
+ * (memory). */
+int proven_set(struct proven *p, const char *name, const uint8_t id[PROVEN_ID],
+               uint64_t bytes, int64_t when, struct err *err);
 
-/* Forget an archive; one that is not there: nothing. */
-void proven_forget(struct proven *p, const uint8_t id[PROVEN_ID]);
+/* Forget a file; one that is not there: nothing. */
+void proven_forget(struct proven *p, const char *name);
 
 /* Write it, by a temporary name, synced, 0600. To be called under the directory's lock.
  * ERR_FAIL. */

@@ -9,8 +9,9 @@
 
 #define STALE_SUFFIX ".tmp"
 
-/* Mark a new temporary file as in use, for as long as fd is open (flock). False if
- * stale_sweep of another run has removed it meanwhile: make another one. */
+/* Mark a new temporary file as in use, for as long as fd is open (flock); to be open
+ * for reading and writing, or NFS locks it for nobody. False if stale_sweep of another
+ * run has removed it meanwhile: make another one. */
 bool stale_hold(int fd);
 
 /* Remove from the directory `dirfd` what ended runs have left:

@@ -5,7 +5,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "store/archives.h"
@@ -14,6 +16,7 @@
 #include "util/io.h"
 
 #define CHUNK       65536u
+#define TRIES       20   /* in a second, for a lock */
 #define NAME_IN_TMP 220u /* bytes of the name that the temporary name repeats */
 
 static int read_all(int fd, const char *name, size_t max, struct buf *out,
@@ -107,9 +110,11 @@ static int check_there(const struct target *t, struct err *err)
     return err_set(err, ERR_FAIL, "cannot write: %s: not a regular file", t->name);
 }
 
-/* The name is of the kind that stale_sweep knows, should we be killed now. */
+/* The name is of the kind that stale_sweep knows, should we be killed now; and here may
+ * be what a run has left that was. */
 static int open_temporary(struct target *t, struct err *err)
 {
+    stale_sweep(t->parent);
     char prefix[NAME_IN_TMP + sizeof ARCHIVES_SUFFIX + 2];
     size_t n = strlen(t->base);
     snprintf(prefix, sizeof prefix, ".%.*s" ARCHIVES_SUFFIX ".",
@@ -119,7 +124,7 @@ static int open_temporary(struct target *t, struct err *err)
         if (t->fd >= 0)
             close(t->fd);
         t->fd = openat(t->parent, t->tmp,
-                       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+                       O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     } while (t->fd < 0 ? errno == EEXIST : !stale_hold(t->fd));
     t->temporary = t->fd >= 0;
     return t->temporary ? 0 : failed(t, err);
@@ -175,4 +180,20 @@ int textfile_try(int dirfd, const char *name, struct err *err)
     int r = open_target(&t, dirfd, err);
     close_target(&t);
     return r;
+}
+
+int textfile_lock(int dirfd, const char *name, unsigned seconds)
+{
+    struct target t = {.name = name, .parent = -1, .fd = -1};
+    struct err none = {0};
+    if (open_parent(&t, dirfd, &none) != 0)
+        return -1;
+    for (unsigned left = seconds * TRIES; flock(t.parent, LOCK_EX | LOCK_NB) != 0;) {
+        if ((errno != EWOULDBLOCK && errno != EINTR) || left-- == 0) {
+            close(t.parent);
+            return -1;
+        }
+        (void)nanosleep(&(struct timespec){.tv_nsec = 1000000000 / TRIES}, NULL);
+    }
+    return t.parent;
 }

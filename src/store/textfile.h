@@ -27,4 +27,9 @@ int textfile_write(int dirfd, const char *name, mode_t mode, const struct buf *t
 /* Whether textfile_write could: all of it but the last step, and nothing is left. */
 int textfile_try(int dirfd, const char *name, struct err *err);
 
+/* Keep others who do the same from changing it between a read and a write: waits at
+ * most `seconds` for them. Returns a descriptor to be closed at the end, or -1: nobody
+ * was kept away, for the directory cannot be opened or locked. */
+int textfile_lock(int dirfd, const char *name, unsigned seconds);
+
 #endif

@@ -129,6 +129,63 @@ foreign_is_there() {
     expect 2 verify --sample x "$T/d"
 }
 
+told_damaged() { grep -q "$1: .*\[archive-damaged\]" "$T/said.err" || { cat "$T/said.err"; false; }; }
+proven() { jq -rs 'map(select(.file)) | map(.verified | tostring) | join(",")' "$T/said.out"; } # newest first
+
+@test "verify --sample gets to each archive, whatever lies beside it" {
+    prepare
+    for i in 1 2 3; do backup -q --no-verify -o "$T/d/" "$T/src"; sleep 1.1; done
+    first=$(ours | head -n 1)
+    cp -p "$first" "$T/d/copy.pmmseal"
+    : >"$T/d/empty.pmmseal"
+    # What is no archive is told each time, and is not the share of the night.
+    for i in 1 2 3 4; do
+        expect 3 verify --sample 1/5 "$T/d"
+        told_damaged empty.pmmseal
+        sleep 1.1
+    done
+    expect 0 list --json "$T/d"
+    [ "$(jq -rs 'map(select(.file and .verified)) | length' "$T/said.out")" = 4 ]
+    # Each copy has a proof of its own.
+    printf XXXX | dd of="$T/d/copy.pmmseal" bs=1 seek=5000 conv=notrunc 2>/dev/null
+    expect 5 verify "$T/d"
+    rm "$T/d/copy.pmmseal" "$T/d/empty.pmmseal"
+    expect 0 list --json "$T/d"
+    [ "$(proven)" = true,true,true ]
+}
+
+@test "damage that was found is told each night until it is gone" {
+    prepare
+    for i in 1 2 3; do backup -q -o "$T/d/" "$T/src"; sleep 1.1; done
+    bad=$(ours | head -n 1)
+    cp -p "$bad" "$T/whole"
+    printf XXXX | dd of="$bad" bs=1 seek=5000 conv=notrunc 2>/dev/null
+    expect 5 verify "$T/d"
+    expect 3 verify --sample 1/3 "$T/d"
+    told_damaged "$(basename "$bad")"
+    cat "$T/whole" >"$bad"
+    expect 3 verify --sample 1/3 "$T/d"
+    expect 0 verify "$T/d"
+    expect 0 verify --sample 1/3 "$T/d"
+}
+
+@test "a proof made under a clock that was a year ahead is none" {
+    need_faketime
+    prepare
+    backup -q --no-verify -o "$T/d/" "$T/src"
+    expect 0 at $((EPOCHSECONDS + 365 * 86400)) verify "$T/d"
+    printf XXXX | dd of="$(ours)" bs=1 seek=5000 conv=notrunc 2>/dev/null
+    expect 5 verify --sample 1/7 "$T/d"
+}
+
+@test "a file that is no archive tells the monitoring no time" {
+    prepare
+    : >"$T/d/pmm-data-99991231T235959Z.pmmseal"
+    expect 3 backup --metrics-file "$T/pmm.prom" -o "$T/d/" "$T/src" # it is told
+    newest=$(sed -n 's/^pmm_seal_newest_archive_timestamp_seconds.* //p' "$T/pmm.prom")
+    [ "$newest" -le "$EPOCHSECONDS" ]
+}
+
 @test "a wrong passphrase withdraws no proof, damage does, and is not forgotten" {
     prepare
     for i in 1 2 3; do backup -q -o "$T/d/" "$T/src"; sleep 1.1; done

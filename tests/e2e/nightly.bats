@@ -64,7 +64,7 @@ def stay(of):
 count = [a for a in archives if a.authenticated and a.time <= now + 3600]
 good = [a for a in count if a.consistent]
 keep = set(stay(good)) | {a for a in stay(count) if not a.consistent}
-keep |= set(good[:1]) | set([a for a in count if a.verified][:1])
+keep |= set(good[:1]) | set([a for a in count if a.verified][:1]) | set([a for a in good if a.verified][:1])
 doomed = [a for a in reversed(count) if a not in keep][:most]
 print("\n".join(sorted(a.file for a in archives if a not in doomed)))
 EOF

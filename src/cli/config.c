@@ -24,6 +24,7 @@ struct setting {
 };
 
 struct config {
+    enum command command; /* whose keys count */
     char *path;
     struct buf text; /* of the file; keys and values end with a NUL in place */
     struct setting *settings;
@@ -272,17 +273,28 @@ static int check_key(const struct config *c, const struct setting *e, struct err
 /* ---- values ---- */
 
 /* It names a place for runs that begin anywhere. */
+static int check_path(const struct config *c, const struct setting *e, struct err *err)
+{
+    static const char *const paths[] = {"add",          "attach",
+                                        "directory",    "exclude-from",
+                                        "metrics-file", "new-passphrase-file",
+                                        "output",       "passphrase-file",
+                                        "source",       NULL};
+    if (e->value[0] == '/' || !among(e->key, paths) ||
+        (strcmp(e->key, "output") == 0 && strcmp(e->value, "-") == 0))
+        return 0;
+    return bad_setting(c, e, "not an absolute path", err);
+}
+
 static int take_operand(struct config *c, const struct setting *e, struct options *o,
                         struct err *err)
 {
-    if (e->value[0] != '/')
-        return bad_setting(c, e, "not an absolute path", err);
     if (strcmp(e->key, "source") == 0) {
         o->source = e->value;
         return 0;
     }
     o->directory = e->value;
-    if (o->command != COMMAND_BACKUP)
+    if (c->command != COMMAND_BACKUP)
         return 0;
     /* The '/' keeps a directory that is missing from becoming a file of its name. */
     bool slash = e->value[strlen(e->value) - 1] == '/';
@@ -313,12 +325,12 @@ static int take(struct config *c, const struct setting *e, struct options *o,
     static const char *const of_backup[] = {"add", "force", "output", "stop-services",
                                             NULL};
     struct err why = {0};
-    if (check_key(c, e, err) != 0)
+    if (check_key(c, e, err) != 0 || check_path(c, e, err) != 0)
         return -1;
     if (operand(e))
         return take_operand(c, e, o, err);
-    const struct syntax_option *row = find_row(e->key, o->command);
-    if (row == NULL || (o->command != COMMAND_BACKUP && among(e->key, of_backup)))
+    const struct syntax_option *row = find_row(e->key, c->command);
+    if (row == NULL || (c->command != COMMAND_BACKUP && among(e->key, of_backup)))
         return 0;
     int on = row->kind == SYNTAX_FLAG ? truth(e->value) : 1;
     if (on < 0)
@@ -339,19 +351,19 @@ static int apply(struct config *c, struct options *o, struct err *err)
     return 0;
 }
 
-/* The archives have the name of the file, if they can. */
+/* The archives have the name of the file. If they cannot, one has to be said: with a
+ * common default two files would delete each other's archives. */
 static int name_archives(struct config *c, struct options *o, struct err *err)
 {
     const char *slash = strrchr(c->path, '/');
     const char *base = slash != NULL ? slash + 1 : c->path;
     size_t n = strlen(base), suffix = strlen(SUFFIX);
-    if (n <= suffix || strcmp(base + n - suffix, SUFFIX) != 0)
-        return 0;
-    c->name = strndup(base, n - suffix);
+    if (n > suffix && strcmp(base + n - suffix, SUFFIX) == 0)
+        n -= suffix;
+    c->name = strndup(base, n);
     if (c->name == NULL)
         return err_nomem(err);
-    if (archives_name_ok(c->name))
-        o->name = c->name;
+    o->name = archives_name_ok(c->name) ? c->name : NULL;
     return 0;
 }
 
@@ -361,6 +373,7 @@ int config_read(struct config **out, const char *dir, const char *which,
     struct config *c = *out = calloc(1, sizeof *c);
     if (c == NULL)
         return err_nomem(err);
+    c->command = o->command == COMMAND_CHECK_CONFIG ? COMMAND_BACKUP : o->command;
     bool named = strchr(which, '/') == NULL;
     int n = named ? asprintf(&c->path, "%s/%s" SUFFIX, dir, which)
                   : asprintf(&c->path, "%s", which);

@@ -20,14 +20,16 @@
 /* What the fields of struct options that were set from a file point into. */
 struct config;
 
-/* Give *o, whose command is known, what the file says: `which` if it has a '/', else
- * `dir`/`which`.conf. The default of --name becomes that of the file without ".conf",
- * if it can be one.
+/* Give *o, whose command is known (check-config takes what backup does), what the file
+ * says: `which` if it has a '/', else
+ * `dir`/`which`.conf. The default of --name becomes that of the file without ".conf";
+ * o->name is NULL if that cannot be one.
  *
  *   - Keys that this command does not take, but another one does, are passed over. So
  *     are, unless it is a backup: output, force, add and stop-services, which other
  *     commands have in another sense.
  *   - `source` becomes o->source, `directory` o->directory and a backup's o->output.
+ *   - Paths are absolute: one run begins here, the next one elsewhere.
  *   - A key that no command has, one that says what a single run does (dry-run, json),
  *     one given twice that cannot be repeated: ERR_USAGE, as all that is wrong in the
  *     file. Texts begin with FILE:LINE and never show a value under an unknown key.

@@ -253,21 +253,16 @@ static int apply_file(struct options *o, const struct line *l, const char *opera
                       struct err *err)
 {
     const char *which;
-    enum command command = o->command;
     if (line_has(l, "help") || line_has(l, "version"))
         return 0;
     if (find_file(o, l, operand, &which, err) != 0)
         return -1;
     if (which == NULL)
         return 0;
-    if (command == COMMAND_CHECK_CONFIG)
-        o->command = COMMAND_BACKUP; /* as that reads it */
-    int rc = config_read(&o->config_file, CONFIG_DIR, which, o, err);
-    o->command = command;
-    if (rc != 0)
+    if (config_read(&o->config_file, CONFIG_DIR, which, o, err) != 0)
         return -1;
     /* `quiet` is meant for the night, not for who looks at it. */
-    if (command == COMMAND_CHECK_CONFIG || line_has(l, "verbose"))
+    if (o->command == COMMAND_CHECK_CONFIG || line_has(l, "verbose"))
         o->quiet = false;
     forget_sources(o, l);
     return 0;
@@ -361,6 +356,13 @@ static int check(const struct options *o, struct err *err)
         err_set(err, ERR_USAGE, "prune: which archives are to stay?");
         return err_hint(err,
                         "say --keep-last, --keep-daily, --keep-within or the like");
+    }
+    if (o->name == NULL &&
+        (o->command == COMMAND_BACKUP || o->command == COMMAND_PRUNE ||
+         o->command == COMMAND_VERIFY || o->command == COMMAND_CHECK_CONFIG)) {
+        err_set(err, ERR_USAGE, "archives cannot have the name of the configuration");
+        return err_hint(err, "say another one in it: name = NAME, of letters, digits, "
+                             "\".\", \"_\" and \"-\"");
     }
     if (o->command == COMMAND_REKEY && o->force && o->output == NULL)
         return err_set(err, ERR_USAGE, "rekey: --force goes with --output only");

@@ -267,6 +267,7 @@ out:
 
 int reader_unlock(struct reader *r, struct keyring *ring, struct err *err)
 {
+    keyring_archive(ring);
     if (keys_unlock(ring, &r->header, r->raw, r->header_size, &r->keys, &r->unlocked,
                     err) != 0) {
         bool other =

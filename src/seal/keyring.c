@@ -16,7 +16,7 @@ struct derived {
 struct keyring {
     struct derived *derived;
     struct kdf_limits limits;
-    uint64_t spent; /* KiB x passes of all derivations so far */
+    uint64_t spent; /* KiB x passes of the derivations for this archive so far */
     size_t len;
     char passphrase[];
 };
@@ -65,6 +65,11 @@ static int check_sum(const struct keyring *k, const struct kdf_cost *cost,
         (unsigned long long)(k->limits.sum_max / 1024));
     return err_hint(err, "if you trust where the archive comes from, raise the limit "
                          "with --kdf-limit");
+}
+
+void keyring_archive(struct keyring *k)
+{
+    k->spent = 0;
 }
 
 int keyring_kek(struct keyring *k, const uint8_t salt[KDF_SALT_SIZE],

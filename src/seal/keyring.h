@@ -19,6 +19,10 @@ int keyring_new(struct keyring **k, const char *passphrase, size_t len,
                 const struct kdf_limits *limits, struct err *err);
 void keyring_free(struct keyring *k);
 
+/* The next keys are for another archive: what deriving them may cost in sum counts
+ * anew. */
+void keyring_archive(struct keyring *k);
+
 /* The key for (salt, cost), derived now or remembered; owned by k. Errors: ERR_REFUSED
  * for a cost below the floor or over a ceiling (the text names figures and
  * --kdf-limit); ERR_FAIL when its memory need is over what is available, naming both

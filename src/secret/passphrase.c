@@ -21,6 +21,7 @@
 #include <zxcvbn.h>
 
 #include "secret/secret.h"
+#include "util/child.h"
 #include "util/io.h"
 #include "util/stop.h"
 
@@ -30,8 +31,6 @@
     128u /* bytes that zxcvbn looks at; it does not count more than 100 */
 #define SECRETS_DIR   "/run/secrets/"
 #define VARIABLE_SIZE 64u
-
-extern char **environ;
 
 /* Take off one line end, and see that what is left is neither nothing nor too much. */
 static int finish(const struct passphrase_opts *o, struct passphrase *p,
@@ -130,14 +129,15 @@ static int spawn(const char *command, int out, pid_t *pid)
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
     sigset_t none, pipe_only;
+    char **env = child_environment();
+    if (env == NULL)
+        return ENOMEM;
     int e = posix_spawn_file_actions_init(&actions);
     if (e != 0)
-        return e;
+        goto no_actions;
     e = posix_spawnattr_init(&attr);
-    if (e != 0) {
-        posix_spawn_file_actions_destroy(&actions);
-        return e;
-    }
+    if (e != 0)
+        goto no_attr;
     /* Signals as a shell expects them, whatever we block or ignore. */
     sigemptyset(&none);
     sigemptyset(&pipe_only);
@@ -150,9 +150,12 @@ static int spawn(const char *command, int out, pid_t *pid)
     if (e == 0)
         e = posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
     if (e == 0)
-        e = posix_spawn(pid, "/bin/sh", &actions, &attr, argv, environ);
+        e = posix_spawn(pid, "/bin/sh", &actions, &attr, argv, env);
     posix_spawnattr_destroy(&attr);
+no_attr:
     posix_spawn_file_actions_destroy(&actions);
+no_actions:
+    free(env);
     return e;
 }
 
@@ -217,6 +220,15 @@ static void wipe(const char *name)
     if (value != NULL)
         secret_wipe(value, strlen(value));
     unsetenv(name);
+}
+
+static void wipe_all(const struct passphrase_opts *o)
+{
+    static const char *const suffixes[] = {"", "_FILE", "_COMMAND"};
+    char name[VARIABLE_SIZE];
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++)
+        if (variable(name, o, suffixes[i]) != NULL)
+            wipe(name);
 }
 
 static int from_variable(const char *name, struct passphrase *p)
@@ -343,7 +355,9 @@ int passphrase_get(const struct passphrase_opts *opts, struct passphrase *p,
     p->bytes = secret_alloc(ROOM, err);
     if (p->bytes == NULL)
         return -1;
-    if (from_any(opts, p, err) == 0 && finish(opts, p, err) == 0)
+    int rc = from_any(opts, p, err);
+    wipe_all(opts); /* an option may have gone before them */
+    if (rc == 0 && finish(opts, p, err) == 0)
         return 0;
     passphrase_free(p);
     return -1;

@@ -39,13 +39,13 @@ struct passphrase_opts {
 };
 
 /* Get the passphrase: the option, else exactly one of <env_prefix>_FILE,
- * <env_prefix>_COMMAND, <env_prefix>, else the prompt. Environment variables read are
- * wiped (their bytes overwritten) and unset. Errors: ERR_USAGE for two sources at once
- * or fd 0 while stdin is the archive; ERR_KEY for no source at all (the text names
- * those tried), an empty or over-long passphrase, a file that cannot be read, a command
- * that fails; ERR_REFUSED for a regular file that others can read (hint: the chmod),
- * unless it is on a read-only mount, under /run/secrets, or file_insecure. On success
- * *p is filled; passphrase_free() it. */
+ * <env_prefix>_COMMAND, <env_prefix>, else the prompt. These variables are
+ * wiped (their bytes overwritten) and unset, whatever the source was. Errors: ERR_USAGE
+ * for two sources at once or fd 0 while stdin is the archive; ERR_KEY for no source at
+ * all (the text names those tried), an empty or over-long passphrase, a file that
+ * cannot be read, a command that fails; ERR_REFUSED for a regular file that others can
+ * read (hint: the chmod), unless it is on a read-only mount, under /run/secrets, or
+ * file_insecure. On success *p is filled; passphrase_free() it. */
 int passphrase_get(const struct passphrase_opts *opts, struct passphrase *p,
                    struct err *err);
 

@@ -50,8 +50,7 @@ bool child_hides(const char *variable)
     return false;
 }
 
-/* Our environment without them: an array of our strings. */
-static char **open_environment(void)
+char **child_environment(void)
 {
     size_t n = 0;
     while (environ != NULL && environ[n] != NULL)
@@ -128,7 +127,7 @@ static int launch(struct child *c, char *const argv[])
     int ends[2];
     int r = -1;
     *c = (struct child){.argv = argv, .pipe = -1};
-    c->env = open_environment();
+    c->env = child_environment();
     c->in = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (c->env != NULL && c->in >= 0 && pipe2(ends, O_CLOEXEC) == 0) {
         c->out = ends[1];

@@ -21,6 +21,10 @@ struct child_result {
  * the command that prints it. */
 bool child_hides(const char *variable);
 
+/* The environment without those: an array of its strings, NULL-ended, to be free()d.
+ * NULL when memory is short. */
+char **child_environment(void);
+
 /* Run argv (argv[0] looked up in PATH; NULL-terminated) with /dev/null as stdin and
  * wait at most `seconds`; then it is killed with its process group. Signals are as a
  * shell expects them, whatever this process blocks or ignores; SIGINT and SIGHUP stay

@@ -15,6 +15,15 @@ alone() { setsid -w timeout 20 "$PMM_SEAL" "$@" </dev/null; }
     expect 0 alone verify --passphrase-command "cat '$T/pass'" "$T/a.pmmseal"
 }
 
+@test "a command that prints a passphrase is not told another one" {
+    prepare
+    export PMM_SEAL_NEW_PASSPHRASE=another-one-of-some-words PMM_SEAL_PASSPHRASE_FILE=/nowhere
+    expect 0 alone rekey --passphrase-command "env >'$T/env'; cat '$T/pass'" "$T/a.pmmseal"
+    if grep PMM_SEAL_ "$T/env"; then fail "it is told"; fi
+    unset PMM_SEAL_PASSPHRASE_FILE
+    PMM_SEAL_PASSPHRASE=another-one-of-some-words expect 0 alone verify "$T/a.pmmseal"
+}
+
 @test "a passphrase comes from the environment" {
     prepare
     PMM_SEAL_PASSPHRASE=$PASSPHRASE expect 0 alone verify "$T/a.pmmseal"

@@ -83,7 +83,7 @@ as_service() { # UNIT NAME
         mount --bind "$T/all-etc" /etc
         mkdir -p "$T/credentials"
         install -m 400 "$T/pass" "$T/credentials/passphrase"
-        export CREDENTIALS_DIRECTORY=$T/credentials JOURNAL_STREAM=$(stat -L -c %d:%i /dev/fd/2)
+        export PMM_SEAL_PASSPHRASE_FILE=$T/credentials/passphrase JOURNAL_STREAM=$(stat -L -c %d:%i /dev/fd/2)
         exec setpriv --bounding-set "-all,$CAPS" --no-new-privs sh -c "$LINE" </dev/null' 2>"$T/journal"
 }
 
@@ -94,12 +94,16 @@ as_service() { # UNIT NAME
     chown -R 1000:1000 "$T/src"
     chmod 700 "$T/src/nginx"
     configured one 'exclude = nothing' "before = touch $T/before" "after = touch $T/after"
-    sed -i -e "s|^passphrase-file.*|passphrase-file = $T/none|" -e '/^quiet/d' "$T/etc/one.conf"
+    sed -i -e '/^passphrase-file/d' -e '/^quiet/d' "$T/etc/one.conf"
     expect 0 as_service pmm-seal@.service one
     present "$T/before" "$T/after"
     grep -q '^<5>pmm-seal: note: .*exclude-unused' "$T/journal" || fail "$(cat "$T/journal")"
     expect 0 as_service pmm-seal-verify@.service one
     grep -q 'OK: 1 archive verified' "$T/said.out"
+    # What the configuration says goes before.
+    echo "passphrase-file = $T/none" >>"$T/etc/one.conf"
+    expect 4 as_service pmm-seal@.service one
+    grep -q '^<3>pmm-seal: cannot read the passphrase' "$T/journal" || fail "$(cat "$T/journal")"
     expect 1 as_service pmm-seal@.service missing
     grep -q '^<3>pmm-seal: cannot read the configuration' "$T/journal" || fail "$(cat "$T/journal")"
     # Somebody else's stream is no journal.

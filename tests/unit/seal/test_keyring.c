@@ -51,6 +51,11 @@ static void test_the_sum_of_all_derivations_is_bounded(void **state)
     assert_int_equal(keyring_kek(k, SALT_B, &COST, &kek, &err), -1);
     assert_int_equal(err.cls, ERR_REFUSED);
     assert_non_null(strstr(err.hint, "--kdf-limit"));
+    /* Of one archive: a directory may hold any number, each with a salt of its own. */
+    err = (struct err){0};
+    keyring_archive(k);
+    assert_int_equal(keyring_kek(k, SALT_B, &COST, &kek, &err), 0);
+    assert_int_equal(keyring_kek(k, SALT_A, &COST, &kek, &err), 0);
     keyring_free(k);
 }
 

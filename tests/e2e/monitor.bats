@@ -19,6 +19,25 @@ need_monitoring() {
 
 # ---- metrics ----
 
+# The program itself, and a directory of archives: what it tells goes where the collector reads.
+configured() {
+    small_tree "$T/src"
+    mkdir "$T/d"
+    printf '%s\n' "source = $T/src" "directory = $T/d" "passphrase-file = $T/pass" "metrics-file = $TEXT/pmm.prom" \
+        'kdf = interactive' 'keep-last = 3' 'quiet = yes' >"$T/pmm.conf"
+    chmod 600 "$T/pmm.conf"
+}
+run() { # STATUS COMMAND [options]
+    expect "$1" seal "$2" --config "$T/pmm.conf" "${@:3}"
+}
+damage() { # the newest archive
+    printf XXXX | dd of="$(find "$T/d" -name '*.pmmseal' | sort | tail -n 1)" bs=1 seek=5000 conv=notrunc 2>/dev/null
+}
+promtool_is_silent() { # FILE
+    expect_sh 0 'promtool check metrics <"$1"' "$1" || return 1
+    [ ! -s "$T/said.out" ] && [ ! -s "$T/said.err" ] || fail "$(cat "$T/said.out" "$T/said.err" "$1")"
+}
+
 # What one run leaves in FILE, all else in it staying as it was. METRIC is without "pmm_seal_"; HELP and labels
 # are the manual's.
 make_metrics() { # FILE NAME COMMAND METRIC=VALUE...
@@ -81,6 +100,14 @@ templates = [t for d in yaml.safe_load_all(open(sys.argv[1])) for t in d['templa
 $1" "$ALERTS" "${@:2}"
 }
 
+# The templates as rules of Prometheus; with another time for which they have to hold.
+make_rules() { # [FOR]
+    python '
+print(yaml.dump({"groups": [{"name": "pmm-seal", "rules": [
+    {"alert": t["name"], "expr": fill(t, t["expr"]), "for": sys.argv[2] or t["for"], "labels": {"severity": t["severity"]},
+     "annotations": {k: fill(t, v) for k, v in t["annotations"].items()}} for t in templates]}]}))' "${1:-}" >"$T/rules.yml"
+}
+
 # ---- the servers, on ports of their own ----
 
 listens() { ADDRESS=$(sed -n 's/.*msg="Listening on" .*address=\(127[0-9.]*:[0-9]*\).*/\1/p' "$1") && [ -n "$ADDRESS" ]; }
@@ -91,11 +118,12 @@ start() { # LOG command...: it takes a free port and logs it; then in $ADDRESS
     mine $!
     wait_for 30 listens "$log" || { tail "$log"; return 1; }
 }
-start_prometheus() {
+start_prometheus() { # with the rules of make_rules, if there are any
     start "$T/exporter.log" prometheus-node-exporter --collector.disable-defaults --collector.textfile \
         --collector.textfile.directory="$TEXT"
     cat >"$T/scrape.yml" <<EOF
-global: {scrape_interval: 1s, scrape_timeout: 1s}
+global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}
+rule_files: ["$T/rules*.yml"]
 scrape_configs:
   - job_name: node
     static_configs: [{targets: ["$ADDRESS"], labels: {node_name: here}}]
@@ -135,6 +163,12 @@ collected() {
     says_now node_textfile_scrape_error 0 || { cat "$T/exporter.log"; return 1; }
 }
 
+# The alerts that fire are exactly these: ALERT:NAME:COMMAND ...
+firing() {
+    [ "$(ask 'ALERTS{alertstate="firing"}' |
+        jq -r '[.data.result[].metric | .alertname + ":" + .name + ":" + .command] | sort | join(" ")')" = "$*" ]
+}
+
 # Lines "TEMPLATE [PARAM=VALUE]: NAME..." on stdin: the names for which the rule fires have to be exactly these.
 # Each with a value other than 0, or PMM takes it for false.
 fires() {
@@ -160,14 +194,41 @@ sys.exit(bad)' "$STORE"
 @test "promtool has nothing to say of a metrics file, of one server and of two" {
     need_monitoring
     backed_up one 3600
-    expect_sh 0 'promtool check metrics <"$TEXT/one.prom"'
-    [ ! -s "$T/said.out" ] && [ ! -s "$T/said.err" ] || fail "$(cat "$T/said.out" "$T/said.err")"
+    promtool_is_silent "$TEXT/one.prom"
     make_metrics "$TEXT/one.prom" two backup last_exit_code=1 last_attempt_timestamp_seconds=$EPOCHSECONDS
     # shellcheck disable=SC2046
     make_metrics "$TEXT/one.prom" two verify $(sed -n 's/^| `pmm_seal_\(\w*\)`.*/\1=1.5/p' "$MANUAL")
-    expect_sh 0 'promtool check metrics <"$TEXT/one.prom"'
-    [ ! -s "$T/said.out" ] && [ ! -s "$T/said.err" ] || fail "$(cat "$T/said.out" "$T/said.err")"
+    promtool_is_silent "$TEXT/one.prom"
     [ "$(grep -c '^# HELP' "$TEXT/one.prom")" = 15 ]
+}
+
+@test "promtool has nothing to say of what the program has written, after every kind of run" {
+    need_monitoring
+    configured
+    run 4 backup --passphrase-file "$T/none"
+    promtool_is_silent "$TEXT/pmm.prom"
+    for before in true 'exit 1' true; do
+        if [ "$before" = true ]; then run 0 backup --before "$before"; else run 1 backup --before "$before"; fi
+        promtool_is_silent "$TEXT/pmm.prom"
+    done
+    run 0 verify --sample 1/2
+    promtool_is_silent "$TEXT/pmm.prom"
+    run 4 prune --passphrase-file "$T/other"
+    promtool_is_silent "$TEXT/pmm.prom"
+    run 0 prune --keep-last 1
+    promtool_is_silent "$TEXT/pmm.prom"
+    damage
+    run 5 verify
+    run 0 backup --name second
+    promtool_is_silent "$TEXT/pmm.prom"
+    # All that the manual has, with its words, and no more.
+    sed -nE 's/^\| `(pmm_seal_\w*)` \| ([^|]*) \|.*/# HELP \1 \2/p' "$MANUAL" | sort >"$T/manual"
+    [ "$(wc -l <"$T/manual")" = 15 ]
+    grep '^# HELP' "$TEXT/pmm.prom" | sort | diff "$T/manual" -
+    for line in '{name="pmm",command="backup"} 0' '{name="pmm",command="verify"} 5' '{name="pmm",command="prune"} 0' \
+        '{name="second",command="backup"} 0'; do
+        grep -qxF "pmm_seal_last_exit_code$line" "$TEXT/pmm.prom" || fail "$line is not in: $(cat "$TEXT/pmm.prom")"
+    done
 }
 
 # The parser of every PMM since 2.31 is strict: it refuses a file with a key that it does not know. So no key of
@@ -209,10 +270,7 @@ for t in templates:
 
 @test "promtool takes the templates as rules of Prometheus" {
     need_monitoring
-    python '
-print(yaml.dump({"groups": [{"name": "pmm-seal", "rules": [
-    {"alert": t["name"], "expr": fill(t, t["expr"]), "for": t["for"], "labels": {"severity": t["severity"]},
-     "annotations": {k: fill(t, v) for k, v in t["annotations"].items()}} for t in templates]}]}))' >"$T/rules.yml"
+    make_rules
     expect 0 promtool check rules --lint-fatal "$T/rules.yml"
     grep -q 'SUCCESS: 4 rules found' "$T/said.out"
 }
@@ -291,4 +349,29 @@ EOF
     need_monitoring
     start_victoria
     each_alert
+}
+
+# bats test_tags=full
+@test "a run that fails raises the alert in Prometheus, the next good one of that command ends it" {
+    need_monitoring
+    configured
+    make_rules 1s
+    start_prometheus
+    run 0 backup
+    run 0 verify
+    collected
+    run 4 backup --passphrase-file "$T/other"
+    wait_for 30 firing pmmseal_run_failed:pmm:backup
+    # Another command, good as it is, says nothing of the backup.
+    run 0 verify
+    collected
+    firing pmmseal_run_failed:pmm:backup
+    run 0 backup
+    wait_for 30 firing
+    damage
+    run 5 verify
+    wait_for 30 firing pmmseal_run_failed:pmm:verify
+    find "$T/d" -name '*.pmmseal' | sort | tail -n 1 | xargs rm
+    run 0 verify
+    wait_for 30 firing
 }

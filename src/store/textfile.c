@@ -110,11 +110,9 @@ static int check_there(const struct target *t, struct err *err)
     return err_set(err, ERR_FAIL, "cannot write: %s: not a regular file", t->name);
 }
 
-/* The name is of the kind that stale_sweep knows, should we be killed now; and here may
- * be what a run has left that was. */
+/* The name is of the kind that stale_sweep knows, should we be killed now. */
 static int open_temporary(struct target *t, struct err *err)
 {
-    stale_sweep(t->parent);
     char prefix[NAME_IN_TMP + sizeof ARCHIVES_SUFFIX + 2];
     size_t n = strlen(t->base);
     snprintf(prefix, sizeof prefix, ".%.*s" ARCHIVES_SUFFIX ".",
@@ -169,7 +167,12 @@ int textfile_write(int dirfd, const char *name, mode_t mode, const struct buf *t
                    struct err *err)
 {
     struct target t = {.name = name, .parent = -1, .fd = -1};
-    int r = open_target(&t, dirfd, err) == 0 ? fill(&t, mode, text, err) : -1;
+    int r = open_target(&t, dirfd, err);
+    if (r == 0) {
+        /* Where no archive is written, nobody else would. Ours is held. */
+        stale_sweep(t.parent);
+        r = fill(&t, mode, text, err);
+    }
     close_target(&t);
     return r;
 }

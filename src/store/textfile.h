@@ -20,7 +20,8 @@ int textfile_read(int dirfd, const char *name, size_t max, struct buf *out,
 
 /* Put `text` there, in the place of a regular file, a symlink or nothing: by a
  * temporary name beside it, which is removed on failure, with `mode` whatever the
- * umask, synced with its directory. ERR_FAIL. */
+ * umask, synced with its directory. What a killed run has left there is swept.
+ * ERR_FAIL. */
 int textfile_write(int dirfd, const char *name, mode_t mode, const struct buf *text,
                    struct err *err);
 

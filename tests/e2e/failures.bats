@@ -373,6 +373,22 @@ killed() { # SIGNAL NUMBER
     recovers
 }
 
+# bats test_tags=full
+@test "KILL while the metrics are written: the old ones stay, and the next night takes away what it left" {
+    need_strace
+    prepare
+    # A run that ends early renames nothing else.
+    begin
+    rc=0
+    traced -o /dev/null -e inject=renameat,renameat2:signal=KILL:when=1 "$PMM_SEAL" backup --config "$T/pmm.conf" \
+        --passphrase-file "$T/other" 2>"$T/said.err" || rc=$?
+    [ $rc = 137 ]
+    unchanged
+    metrics_unchanged
+    [ "$(find "$T/m" -name '.pmm.prom.*.tmp' | wc -l)" = 1 ]
+    recovers
+}
+
 # ---- the configuration ----
 
 # bats test_tags=full

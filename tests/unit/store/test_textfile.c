@@ -239,6 +239,23 @@ static void test_what_a_killed_writer_leaves_is_swept(void **state)
     holds(".", "a ");
 }
 
+static void test_the_next_writer_sweeps_it_and_not_what_is_held(void **state)
+{
+    static const char held[] = ".b.pmmseal.abcdef.tmp";
+    (void)state;
+    put("a", "old");
+    put(held, "somebody's");
+    int fd = open(held, O_RDONLY);
+    assert_true(fd >= 0 && stale_hold(fd));
+    assert_true(WIFSIGNALED(write_in_little_room(SIG_DFL)));
+    write_text("a", 0600, "new");
+    is("a", "new");
+    is(held, "somebody's");
+    close(fd);
+    write_text("a", 0600, "newer");
+    holds(".", "a ");
+}
+
 static void test_a_long_name_can_be_written(void **state)
 {
     (void)state;
@@ -265,6 +282,7 @@ int main(void)
         IN_A_WORLD(test_the_name_may_be_in_another_directory),
         IN_A_WORLD(test_a_failed_write_leaves_the_old_file_and_nothing_else),
         IN_A_WORLD(test_what_a_killed_writer_leaves_is_swept),
+        IN_A_WORLD(test_the_next_writer_sweeps_it_and_not_what_is_held),
         IN_A_WORLD(test_a_long_name_can_be_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -184,6 +184,7 @@ recovers() {
     recovers
 }
 
+# bats test_tags=full
 @test "7: SOURCE is empty" {
     prepare
     mv "$T/src" "$T/elsewhere"
@@ -400,6 +401,7 @@ killed() { # SIGNAL NUMBER
     recovers
 }
 
+# bats test_tags=full
 @test "2: the configuration has a key that there is not" {
     prepare "keep-fortnightly = 3"
     fails_early 2 "$T/pmm.conf:9: no such key: keep-fortnightly"
@@ -456,6 +458,7 @@ killed() { # SIGNAL NUMBER
     recovers
 }
 
+# bats test_tags=full
 @test "3: the directory of the metrics cannot be written" {
     prepare
     by_user

@@ -27,6 +27,7 @@ struct fact {
 struct proven {
     struct fact *facts; /* a later one of the same name is the one that holds */
     size_t n, cap;
+    int64_t now;
 };
 
 static int hex(char c)
@@ -86,15 +87,14 @@ static int append(struct proven *p, const struct fact *f)
 }
 
 /* A line without its end has been cut. */
-static int parse(struct proven *p, struct buf *text, int64_t now)
+static int parse(struct proven *p, struct buf *text)
 {
     char *s = (char *)text->p, *nl;
     for (size_t left = text->len; left > 0 && (nl = memchr(s, '\n', left)) != NULL;
          left -= (size_t)(nl + 1 - s), s = nl + 1) {
         struct fact f;
         *nl = '\0';
-        if (strlen(s) == (size_t)(nl - s) && parse_line(s, &f) &&
-            f.when <= now + PROVEN_SLACK && append(p, &f) != 0)
+        if (strlen(s) == (size_t)(nl - s) && parse_line(s, &f) && append(p, &f) != 0)
             return -1;
     }
     return 0;
@@ -116,9 +116,10 @@ int proven_load(struct proven **out, int dirfd, int64_t now, struct err *err)
     struct proven *p = calloc(1, sizeof *p);
     if (p == NULL)
         return err_nomem(err);
+    p->now = now;
     if (readable(dirfd))
         r = textfile_read(dirfd, PROVEN_FILE, FILE_MAX, &text, err);
-    if (r > 0 && parse(p, &text, now) != 0)
+    if (r > 0 && parse(p, &text) != 0)
         r = err_nomem(err);
     buf_free(&text);
     if (r < 0) {
@@ -142,7 +143,7 @@ int64_t proven_when(const struct proven *p, const char *name,
 {
     const struct fact *f = find(p, name);
     bool same = f != NULL && f->bytes == bytes && memcmp(f->id, id, PROVEN_ID) == 0;
-    return same ? f->when : 0;
+    return same && f->when <= p->now + PROVEN_SLACK ? f->when : 0;
 }
 
 int proven_set(struct proven *p, const char *name, const uint8_t id[PROVEN_ID],

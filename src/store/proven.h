@@ -24,13 +24,13 @@
 struct proven;
 
 /* Read it from the directory `dirfd`. None there, or none that can be understood (it is
- * then made anew): nothing is proven. What was proved later than `now` (seconds since
- * 1970), by more than PROVEN_SLACK, was so by a clock that was wrong: it is dropped. At
+ * then made anew): nothing is proven. `now`: seconds since 1970, for proven_when. At
  * most 4 MiB are read; no symlink is followed. ERR_FAIL: memory, I/O. */
 int proven_load(struct proven **p, int dirfd, int64_t now, struct err *err);
 
 /* When the archive of this id and size (bytes) in the file `name` was last proved; 0:
- * never; PROVEN_BAD. */
+ * never; PROVEN_BAD. Later than now, by more than PROVEN_SLACK, is never: the clock was
+ * wrong then, or is now, and the line stays as it is. */
 int64_t proven_when(const struct proven *p, const char *name,
                     const uint8_t id[PROVEN_ID], uint64_t bytes);
 

@@ -60,11 +60,31 @@ has_not() {
     says "with a '/': ./FILE"
 }
 
+@test "a name that archives cannot have is asked for, lest two configurations have one" {
+    prepare
+    mv "$T/pmm.conf" "$T/server #1.conf"
+    expect 2 seal backup --config "$T/server #1.conf"
+    says "archives cannot have the name of the configuration"
+    expect 2 seal prune --config "$T/server #1.conf" --keep-last 1
+    count "$T/d" 0
+    expect 0 seal backup --config "$T/server #1.conf" --name server-1
+    [[ $(archives "$T/d") = server-1-20* ]]
+    expect 0 seal list --config "$T/server #1.conf"
+}
+
+@test "paths in the file are absolute" {
+    prepare
+    echo 'metrics-file = pmm.prom' >>"$T/pmm.conf"
+    expect 2 seal backup --config "$T/pmm.conf"
+    says 'metrics-file: not an absolute path'
+    count "$T/d" 0
+}
+
 @test "what has a slash is the path of a file, with any name" {
     prepare
     mv "$T/pmm.conf" "$T/settings"
     expect 0 seal backup --config "$T/settings"
-    [[ $(archives "$T/d") = pmm-data-20* ]]
+    [[ $(archives "$T/d") = settings-20* ]]
     rm "$T/d"/*.pmmseal
     mv "$T/settings" "$T/nightly.conf"
     expect_sh 0 'cd "$T" && seal backup --config ./nightly.conf'

@@ -506,8 +506,9 @@ killed() { # SIGNAL NUMBER
     says '1 of 2 archives are not good'
     older_unchanged
     metrics_say 5
-    # Of the others the share is whole.
-    expect 0 night --sample 1/2
+    # Of the others the share is whole, and the damage is not forgotten.
+    expect 3 night --sample 1/2
+    says archive-damaged
     COMMAND=''
     ours >"$T/ours.was"
     ends 3 archive-damaged

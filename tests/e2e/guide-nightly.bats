@@ -22,7 +22,6 @@ teardown_file() { host_down; }
 # A server with rows in it, on the volume pmm-data; the same for each test.
 server() {
     local kept=$HOST/kept volume
-    wait_for 60 rests
     dk ps -aq | xargs -r docker rm -f -v >/dev/null
     dk volume ls -q | xargs -r docker volume rm -f >/dev/null
     cp "$HOST/program" "$HOST/root/local/bin/pmm-seal"
@@ -74,20 +73,22 @@ good_night() {
 # What cron mails when it runs the crontab that the guide has made, in $T/mail; all of it in the next minute.
 night_by_cron() {
     local cron
-    sed "s/^30 [25] /$(date -d '+65 seconds' '+%-M %-H') /" "$HOST/root/etc/cron.d/pmm-seal" >"$HOST/root/crontab"
+    sed -E "s|^30 [25] (.*)|$(date -d '+65 seconds' '+%-M %-H') \\1; echo >>/ended|" \
+        "$HOST/root/etc/cron.d/pmm-seal" >"$HOST/root/crontab"
     [ "$(grep -c '^[0-9 ]* \* \* \* root pmm-' "$HOST/root/crontab")" = 2 ]
+    rm -f "$HOST/root/ended"
     : >"$HOST/root/mail"
     on_host /e2e/run-cron /crontab /etc/pmm-seal /mail >"$T/cron.log" 2>&1 3>&- &
     cron=$!
     mine $cron
-    wait_for 150 works || { cat "$T/cron.log"; false; }
-    wait_for 150 rests
-    sleep 2 # a mail would be on its way
-    kill -KILL "$(pgrep -P $cron)"
+    wait_for 300 night_over || { cat "$T/cron.log"; false; }
+    on_host pkill -KILL -x cron
     cp "$HOST/root/mail" "$T/mail"
 }
-works() { on_host pgrep -x 'pmm-seal|pmm-backup' >/dev/null; }
-rests() { ! on_host pgrep -x 'pmm-seal|pmm-backup|docker' >/dev/null; }
+# Both have run, and none of the children of cron is left: they mail.
+night_over() {
+    [ -e "$HOST/root/ended" ] && [ "$(wc -l <"$HOST/root/ended")" = 2 ] && [ "$(on_host pgrep -c -x cron)" = 1 ]
+}
 nights_by_cron() {
     local last
     last=$(newest)

@@ -1,3 +1,4 @@
+# bats file_tags=full
 load helpers
 load host
 

@@ -39,6 +39,7 @@ same_data() {
     same_data "$T/a.pmmseal"
 }
 
+# bats test_tags=full
 @test "a header holds eight passphrases, the first and the last open" {
     prepare
     n=1
@@ -158,6 +159,7 @@ usable() {
     done
 }
 
+# bats test_tags=full
 @test "killed at random moments of a rekey, the archive opens with the old or the new passphrase" {
     prepare
     for ms in 100 150 200 250; do

@@ -147,7 +147,8 @@ static void apply(const struct keep_rules *rules, enum set set, enum set mark,
             why |= keeps(&by[i], a->time) ? by[i].why : 0;
         newest = seen == 0 ? a->time : newest;
         /* If the newest stands apart, the clock may have been wrong for one night. */
-        if (within && (seen == 0 || (seen == 1 && newest - a->time > KEEP_APART)))
+        if (within && (seen == 0 || (seen == 1 && (uint64_t)newest - (uint64_t)a->time >
+                                                      KEEP_APART)))
             oldest = span_before(&rules->within, a->time);
         if (within && a->time >= oldest)
             why |= KEEP_WITHIN;

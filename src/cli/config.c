@@ -283,7 +283,11 @@ static int check_path(const struct config *c, const struct setting *e, struct er
     if (e->value[0] == '/' || !among(e->key, paths) ||
         (strcmp(e->key, "output") == 0 && strcmp(e->value, "-") == 0))
         return 0;
-    return bad_setting(c, e, "not an absolute path", err);
+    return bad_setting(c, e,
+                       e->value[0] == '"' || e->value[0] == '\''
+                           ? "not an absolute path: a value has no quotes around it"
+                           : "not an absolute path",
+                       err);
 }
 
 static int take_operand(struct config *c, const struct setting *e, struct options *o,

@@ -20,10 +20,9 @@
 /* What the fields of struct options that were set from a file point into. */
 struct config;
 
-/* Give *o, whose command is known (check-config takes what backup does), what the file
- * says: `which` if it has a '/', else
- * `dir`/`which`.conf. The default of --name becomes that of the file without ".conf";
- * o->name is NULL if that cannot be one.
+/* Give *o, whose command is known, what the file says: `which` if it has a '/', else
+ * `dir`/`which`.conf. check-config takes what backup does. The default of --name
+ * becomes that of the file without ".conf"; o->name is NULL if that cannot be one.
  *
  *   - Keys that this command does not take, but another one does, are passed over. So
  *     are, unless it is a backup: output, force, add and stop-services, which other

@@ -45,6 +45,7 @@ struct backup {
 
     struct thread *estimate;
     atomic_bool estimate_cancel;
+    uint64_t previous_bytes; /* of the last archive of the name; 0: none */
 };
 
 /* ---- one entry ---- */
@@ -144,6 +145,7 @@ static int open_key(struct backup *b, struct err *err)
     if (key_get(&b->key, &job->passphrase, job, err) != 0 ||
         check_previous(b, &before, err) != 0)
         return -1;
+    b->previous_bytes = before.found ? before.bytes : 0;
     if (!before.found && strength_check(&b->key.pass, o->allow_weak, err) != 0)
         return -1;
     const struct unlocked *key = &before.key;
@@ -301,14 +303,32 @@ static void keep_proof(const struct backup *b)
     proven_free(p);
 }
 
+/* A proof says that an archive is whole, and not that it is of the right SOURCE: of a
+ * path that was mistyped, or whose disk is not mounted, somebody is to hear before
+ * anything goes for it. */
+static bool has_shrunk(const struct backup *b)
+{
+    uint64_t bytes = report_get_u64(b->job->report, "archive_bytes");
+    if (bytes >= b->previous_bytes / 2)
+        return false;
+    notice(report_sink(b->job->report), NOTICE_WARNING, "archive-shrunk",
+           output_path(b->out),
+           "%llu bytes, and the last one has %llu: is SOURCE the right one, and all of "
+           "it there? Nothing was deleted this time",
+           (unsigned long long)bytes, (unsigned long long)b->previous_bytes);
+    return true;
+}
+
 /* The archive is there. What goes wrong now says so. */
 static int prune(const struct backup *b, struct err *err)
 {
     struct prune_opts o = *b->opts->prune;
+    if (has_shrunk(b))
+        return 0;
     o.dir = output_parent(b->out);
     o.name = b->opts->name;
-    return prune_with(b->job, &o, output_directory(b->out), &b->key, NULL, NULL, err) ==
-                   0
+    int rc = prune_with(b->job, &o, output_directory(b->out), &b->key, NULL, NULL, err);
+    return rc == 0
                ? 0
                : err_state(err, "the new archive is whole: %s", output_path(b->out));
 }

@@ -135,7 +135,11 @@ static int open_dir(struct output *o, struct err *err)
     if (o->dirfd >= 0)
         return 0;
     err_sys(err, ERR_FAIL, "cannot write to the directory: %s", o->dir);
-    return errno == ENOENT ? err_hint(err, "create it first (mkdir -p)") : -1;
+    return errno == ENOENT
+               ? err_hint(
+                     err,
+                     "is it mounted? If it is to be new, create it first (mkdir -p)")
+               : -1;
 }
 
 /* Choose the next free one of the names that are ours to choose, from number *n on. */

@@ -362,6 +362,31 @@ proven() { jq -rs 'map(select(.file)) | map(.verified | tostring) | join(",")' "
     present "$(fact .archive)"
 }
 
+@test "an archive of less than half the size deletes nothing, and says why" {
+    prepare
+    random_file "$T/src/big" 300000
+    backup -q --keep-last 1 -o "$T/d/" "$T/src"
+    good=$(ours)
+    mkdir "$T/wrong"
+    : >"$T/wrong/file"
+    expect 3 backup --keep-last 1 -o "$T/d/" "$T/wrong"
+    says archive-shrunk
+    present "$good"
+    [ "$(archives)" = 2 ]
+    # It was meant: the next one is held against that.
+    expect 0 backup --keep-last 1 -o "$T/d/" "$T/wrong"
+    [ "$(archives)" = 1 ]
+}
+
+@test "a volume is not followed by a directory that is none" {
+    pmm_volume "$T/src" 7001 1 3.7.0
+    mkdir "$T/d" "$T/wrong"
+    : >"$T/wrong/file"
+    backup -q --keep-last 1 -o "$T/d/" "$T/src"
+    expect 7 backup --keep-last 1 -o "$T/d/" "$T/wrong"
+    [ "$(archives)" = 1 ]
+}
+
 @test "backup --verify reads the archive back: one that the disk has changed gets no name" {
     need_strace
     need_root

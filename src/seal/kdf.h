@@ -27,7 +27,7 @@ int kdf_cost_named(const char *name, struct kdf_cost *cost);
 /* Ceilings for costs that come out of a header. */
 struct kdf_limits {
     uint32_t passes_max, memory_kib_max; /* per slot; default KDF_PASSES_MAX ... */
-    uint64_t sum_max; /* KiB x passes over all derivations of one keyring */
+    uint64_t sum_max; /* KiB x passes over all derivations for one archive */
 };
 void kdf_limits_default(struct kdf_limits *limits);
 

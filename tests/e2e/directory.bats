@@ -95,7 +95,7 @@ foreign_is_there() {
 # bats test_tags=full
 @test "any number of archives with a salt each: what their keys may cost counts for each" {
     prepare
-    for i in $(seq 44); do backup -q -o - "$T/src" >"$T/d/$i.pmmseal"; done
+    for i in $(seq 44); do with_pass backup -q -o - "$T/src" >"$T/d/$i.pmmseal"; done
     expect 0 verify -q "$T/d"
 }
 

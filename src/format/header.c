@@ -90,13 +90,16 @@ static int damaged(struct err *err, const char *why)
     return err_set(err, ERR_DAMAGED, "the header is damaged: %s", why);
 }
 
+/* All of them, also those behind one that will open. */
 static int check_slots(const struct header *h, struct err *err)
 {
     struct slot s;
+    struct slot_passphrase p;
     size_t off = 0;
     int rc;
     while ((rc = slot_next(h, &off, &s, err)) == 1)
-        continue;
+        if (s.type == SLOT_PASSPHRASE && slot_parse_passphrase(&s, &p, err) != 0)
+            return -1;
     return rc;
 }
 

@@ -46,7 +46,8 @@ int header_probe(const uint8_t first[HEADER_UNIT], size_t *size, struct err *err
 
 /* Parse `size` bytes whose checksum is known to be good. ERR_DAMAGED with "needs a
  * newer pmm-seal" for an unknown version, suite or incompat bit, else "damaged" for
- * anything out of range: reserved bytes not zero, slots that overrun. */
+ * anything out of range: reserved bytes not zero, slots that overrun, a passphrase slot
+ * of another length or with flags. */
 int header_parse(const uint8_t *raw, size_t size, struct header *h, struct err *err);
 
 /* Write h into raw[0 .. h->units*4096), with checksum and MAC left zero. */

@@ -173,6 +173,35 @@ static void test_a_slot_that_overruns_is_damage(void **state)
     assert_int_equal(err.cls, ERR_DAMAGED);
 }
 
+/* The first one may open: nobody would look at the second. */
+static void test_a_malformed_slot_behind_a_good_one_is_damage(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        size_t at;
+        uint8_t value;
+    } bad[] = {{2, 119}, {4, 1}, {7, 0x80}};
+    uint8_t slot[SLOT_PASSPHRASE_SIZE];
+    const struct slot_passphrase p = {.passes = 2, .memory_kib = 65536};
+    slot_encode_passphrase(&p, 2, slot);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct err err = {0};
+        struct header h = f->h;
+        uint8_t other[SLOT_PASSPHRASE_SIZE];
+        memcpy(other, slot, sizeof other);
+        other[bad[i].at] = bad[i].value;
+        assert_int_equal(slot_add(&h, other, le16_get(other + 2), &err), 0);
+        header_encode(&h, f->raw);
+        assert_int_equal(parse(f, 8192, &err), -1);
+        assert_int_equal(err.cls, ERR_DAMAGED);
+        assert_non_null(strstr(err.text, "passphrase slot"));
+    }
+    struct err err = {0};
+    assert_int_equal(slot_add(&f->h, slot, sizeof slot, &err), 0);
+    header_encode(&f->h, f->raw);
+    assert_int_equal(parse(f, 8192, &err), 0);
+}
+
 /* Probe a file that begins with these bytes. */
 static void probe(struct fixture *f, const char *bytes, size_t len, struct err *err)
 {
@@ -229,6 +258,8 @@ int main(void)
             test_a_header_size_of_none_or_too_much_is_not_believed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_slot_that_overruns_is_damage, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(
+            test_a_malformed_slot_behind_a_good_one_is_damage, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             test_what_happened_to_the_first_bytes_is_told_apart, set_up, tear_down),
     };

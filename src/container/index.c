@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "format/record.h"
 #include "format/table.h"
 #include "util/le.h"
 
@@ -55,6 +56,19 @@ static int check_root(const struct index *ix, struct err *err)
     return prev.seq + 1 == ix->end.root_seq ? 0 : bad(err, "is malformed");
 }
 
+/* What END says of the records it leads to, before they are looked for: no length of 0,
+ * with which any record would do, and none that we would try to read. */
+static int check_end(const struct index *ix, struct err *err)
+{
+    const struct end *e = &ix->end;
+    uint32_t chunk = ix->r->chunk_size;
+    if (!record_in_bounds(REC_ROOT, chunk, e->root_len) ||
+        !record_in_bounds(REC_MANIFEST, chunk, e->manifest_len) ||
+        e->root_seq + 1 != e->records - 1 || e->manifest_seq >= e->root_seq)
+        return bad(err, "is malformed");
+    return 0;
+}
+
 int index_open(struct index **out, const struct reader *r, struct err *err)
 {
     struct index *ix = calloc(1, sizeof *ix);
@@ -64,18 +78,13 @@ int index_open(struct index **out, const struct reader *r, struct err *err)
     ix->table_no = SIZE_MAX;
     index_rewind(ix);
     if (reader_scratch_new(r, &ix->scratch, err) != 0 ||
-        reader_end(r, &ix->scratch, &ix->end, err) != 0)
+        reader_end(r, &ix->scratch, &ix->end, err) != 0 || check_end(ix, err) != 0)
         goto fail;
-    if (ix->end.root_seq + 1 != ix->end.records - 1) {
-        bad(err, "is malformed");
-        goto fail;
-    }
     const struct reader_place root = {.offset = ix->end.root_offset,
                                       .seq = ix->end.root_seq,
                                       .body_len = (uint32_t)ix->end.root_len,
                                       .type = REC_ROOT};
-    if (ix->end.root_len != root.body_len ||
-        reader_record(r, &ix->scratch, &root, err) != 0) {
+    if (reader_record(r, &ix->scratch, &root, err) != 0) {
         bad(err, "is malformed");
         goto fail;
     }
@@ -110,13 +119,27 @@ int index_manifest(struct index *ix, const uint8_t **p, size_t *len, struct err 
                                        .pos = 1, /* 0 is the first record */
                                        .body_len = (uint32_t)ix->end.manifest_len,
                                        .type = REC_MANIFEST};
-    if (ix->end.manifest_len != place.body_len)
-        return bad(err, "is malformed");
     if (reader_record(ix->r, &ix->scratch, &place, err) != 0)
         return -1;
     *p = ix->scratch.chunk->plain.p;
     *len = ix->scratch.chunk->plain.len;
     return 0;
+}
+
+/* The rows must be those of records that can be, and lead exactly to the TABLE. */
+static int check_rows(const struct index *ix, const struct table_root *t,
+                      struct err *err)
+{
+    uint64_t offset = t->first_offset;
+    for (size_t i = 0; i < row_count(ix); i++) {
+        uint32_t e = row_at(ix, i), len = table_entry_len(e);
+        uint8_t type = table_entry_type(e);
+        if (type == REC_TABLE || type == REC_ROOT || type == REC_END ||
+            !record_in_bounds(type, ix->r->chunk_size, len))
+            return bad(err, "lists a record that cannot be");
+        offset += RECORD_HEAD_SIZE + len;
+    }
+    return offset == t->offset ? 0 : bad(err, "holds a table that does not add up");
 }
 
 /* Load TABLE number `no`; its rows must lead exactly to where it stands. */
@@ -137,11 +160,8 @@ static int load_table(struct index *ix, size_t no, struct err *err)
     ix->table.len = 0;
     if (buf_add(&ix->table, b->p, b->len) != 0)
         return err_nomem(err);
-    uint64_t offset = t.first_offset;
-    for (size_t i = 0; i < row_count(ix); i++)
-        offset += RECORD_HEAD_SIZE + table_entry_len(row_at(ix, i));
-    if (offset != t.offset)
-        return bad(err, "holds a table that does not add up");
+    if (check_rows(ix, &t, err) != 0)
+        return -1;
     ix->table_no = no;
     ix->row = 0;
     ix->row_offset = t.first_offset;

@@ -24,8 +24,10 @@ static bool type_known(uint8_t type)
     return type >= REC_DATA && type <= REC_TYPE_MAX;
 }
 
-static bool length_in_bounds(uint8_t type, uint32_t chunk, uint32_t len)
+bool record_in_bounds(uint8_t type, uint32_t chunk, uint64_t len)
 {
+    if (!type_known(type))
+        return false;
     if (type == REC_END)
         return len == END_SIZE + TAG_SIZE;
     uint32_t max = type == REC_DATA ? DATA_BODY_MAX(chunk) : META_BODY_MAX(chunk);
@@ -45,7 +47,7 @@ int record_head_parse(const uint8_t raw[RECORD_HEAD_SIZE], const uint8_t sync[4]
         why = "its type is unknown";
     else if (!io_is_zero(raw + 5, 3) || !io_is_zero(raw + 12, 4))
         why = "reserved bytes are not zero";
-    else if (!length_in_bounds(type, chunk, len))
+    else if (!record_in_bounds(type, chunk, len))
         why = "its length is out of range";
     if (why != NULL)
         return err_set(err, ERR_DAMAGED, "the head of a record is damaged: %s", why);

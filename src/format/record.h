@@ -35,6 +35,10 @@ struct record_head {
 
 void record_head_encode(const struct record_head *h, uint8_t raw[RECORD_HEAD_SIZE]);
 
+/* Whether a body of `len` bytes, tag included, is within the limits of its type, which
+ * is a known or an ancillary one. */
+bool record_in_bounds(uint8_t type, uint32_t chunk, uint64_t len);
+
 /* Parse and bound an unauthenticated head: sync must be the archive's, flags and
  * reserved bytes zero, the type known or ancillary, body_len within the bound of its
  * type for `chunk` bytes a chunk and at least TAG_SIZE. ERR_DAMAGED otherwise. */

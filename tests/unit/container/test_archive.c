@@ -2,6 +2,7 @@
 #include "memory.h"
 
 #include "format/end.h"
+#include "seal/aead.h"
 
 /* Many records with little data: chunks of 64 KiB, and over 16384 of them for a second
  * TABLE. */
@@ -197,6 +198,49 @@ static void test_the_copy_of_the_header_stands_in_for_the_front(void **state)
     memory_free(&m);
 }
 
+/* Put another END, sealed by its rightful key, in the place of the archive's. */
+static void put_end(struct memory *m, const struct end *e)
+{
+    struct err err = {0};
+    struct record_head head;
+    uint8_t *raw = m->b.p + m->b.len - TAIL_SIZE - HEADER_UNIT - 304;
+    assert_int_equal(record_head_parse(raw, m->header.id, 1u << 16, &head, &err), 0);
+    end_encode(e, raw + RECORD_HEAD_SIZE);
+    aead_seal(m->keys, m->raw, &head, raw + RECORD_HEAD_SIZE, END_SIZE);
+}
+
+/* Authentic, and wrong: no length that fits any record, or none, is looked for. */
+static void test_lengths_in_the_end_that_cannot_be_are_refused(void **state)
+{
+    (void)state;
+    static const uint64_t lengths[] = {
+        0, 1, TAG_SIZE - 1, 1u << 24, UINT32_MAX, (uint64_t)UINT32_MAX + 1, UINT64_MAX};
+    struct memory m;
+    struct err err = {0};
+    struct index *ix;
+    memory_init(&m, 16);
+    memory_write(&m, 20, 5000, 1);
+    struct reader *r = memory_open(&m, 0, &err);
+    assert_non_null(r);
+    assert_int_equal(index_open(&ix, r, &err), 0);
+    const struct end good = ix->end;
+    index_free(ix);
+    for (size_t i = 0; i < 2 * sizeof lengths / sizeof *lengths; i++) {
+        struct end e = good;
+        *(i % 2 ? &e.root_len : &e.manifest_len) = lengths[i / 2];
+        put_end(&m, &e);
+        err = (struct err){0};
+        assert_int_equal(index_open(&ix, r, &err), -1);
+        assert_int_equal(err.cls, ERR_DAMAGED);
+    }
+    put_end(&m, &good);
+    err = (struct err){0};
+    assert_int_equal(index_open(&ix, r, &err), 0);
+    index_free(ix);
+    reader_free(r);
+    memory_free(&m);
+}
+
 struct failing {
     size_t left;
 };
@@ -254,6 +298,7 @@ int main(void)
         cmocka_unit_test(test_every_cut_is_noticed),
         cmocka_unit_test(test_bytes_after_the_end_are_refused),
         cmocka_unit_test(test_the_copy_of_the_header_stands_in_for_the_front),
+        cmocka_unit_test(test_lengths_in_the_end_that_cannot_be_are_refused),
         cmocka_unit_test(test_a_failing_sink_ends_the_writer_with_its_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
 
 #include <jansson.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -187,6 +188,13 @@ static int damaged(struct err *err, const char *what)
     return err_set(err, ERR_DAMAGED, "the archive's description is damaged: %s", what);
 }
 
+static int contradicts(const char *key, struct err *err)
+{
+    return err_set(err, ERR_DAMAGED,
+                   "the archive contradicts itself: its two manifests differ in %s",
+                   key);
+}
+
 /* Each getter fails unless the key is there with its type. */
 static int get_text(const json_t *obj, const char *key, const char **out,
                     struct err *err)
@@ -259,11 +267,12 @@ static int get_start(const json_t *obj, struct manifest *m, struct err *err)
     return extras_decode(obj, &m->extras) == 0 ? 0 : damaged(err, "attached");
 }
 
-static int check_warnings(const json_t *array, struct err *err)
+/* The first ones of as many as the totals count. */
+static int check_warnings(const json_t *array, uint64_t count, struct err *err)
 {
     size_t i;
     json_t *one;
-    if (!json_is_array(array))
+    if (!json_is_array(array) || json_array_size(array) > count)
         return damaged(err, "warnings");
     json_array_foreach(array, i, one)
     {
@@ -309,7 +318,7 @@ static int get_final(const json_t *obj, struct manifest *m, struct err *err)
     const char *expected = m->totals.warnings > 0 ? "warnings" : "whole";
     if (result == NULL || strcmp(result, expected) != 0)
         return damaged(err, "result");
-    return check_warnings(json_object_get(obj, "warnings"), err);
+    return check_warnings(json_object_get(obj, "warnings"), m->totals.warnings, err);
 }
 
 int manifest_parse(const uint8_t *p, size_t len, struct manifest *m, struct err *err)
@@ -338,6 +347,27 @@ int manifest_parse(const uint8_t *p, size_t len, struct manifest *m, struct err 
     return -1;
 }
 
+int manifest_agree(const struct manifest *first, const struct manifest *final,
+                   struct err *err)
+{
+    /* Those that may be absent; the others are known to be in both. */
+    static const char *const optional[] = {"volume", "idmap", "environment",
+                                           "attached"};
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)first->priv, key, value)
+    {
+        if (strcmp(key, "final") != 0 &&
+            !json_equal(value, json_object_get(final->priv, key)))
+            return contradicts(key, err);
+    }
+    for (size_t i = 0; i < sizeof optional / sizeof *optional; i++)
+        if (json_object_get(first->priv, optional[i]) == NULL &&
+            json_object_get(final->priv, optional[i]) != NULL)
+            return contradicts(optional[i], err);
+    return 0;
+}
+
 void manifest_carry(const struct manifest *m, struct report *report)
 {
     size_t i;
@@ -350,6 +380,14 @@ void manifest_carry(const struct manifest *m, struct report *report)
         report_carried(report, json_string_value(json_object_get(one, "id")), path,
                        json_string_value(json_object_get(one, "text")));
         free(path);
+    }
+    size_t kept = json_array_size(json_object_get(m->priv, "warnings"));
+    if (m->totals.warnings > kept) {
+        char text[128];
+        snprintf(text, sizeof text,
+                 "%llu further warnings of the backup are not kept in the archive",
+                 (unsigned long long)(m->totals.warnings - kept));
+        report_carried(report, "warnings-not-kept", NULL, text);
     }
 }
 

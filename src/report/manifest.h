@@ -69,7 +69,13 @@ int manifest_encode(const struct manifest *m, const struct report *report, size_
  * manifest. */
 int manifest_parse(const uint8_t *p, size_t len, struct manifest *m, struct err *err);
 
-/* Hand each warning carried in a parsed final manifest to report_carried. */
+/* Whether the two manifests of an archive, both parsed, agree: what the first one says,
+ * the final one repeats. Returns 0, or -1 with ERR_DAMAGED. */
+int manifest_agree(const struct manifest *first, const struct manifest *final,
+                   struct err *err);
+
+/* Hand each warning carried in a parsed final manifest to report_carried, and, if they
+ * were not all kept, one more that says so. */
 void manifest_carry(const struct manifest *m, struct report *report);
 
 /* Set the facts entries, files, dirs, links, others, bytes, stored and tar_bytes. */

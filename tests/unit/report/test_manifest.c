@@ -177,6 +177,7 @@ static void test_warnings_are_dropped_from_the_end_to_stay_under_max(void **stat
     struct err err = {0};
     struct manifest in = sample(true), m;
     struct report *r = warned(100);
+    in.totals.warnings = 100;
     for (size_t max = 700; max < 4000; max += 37) {
         struct buf b = {0};
         struct report *back = warned(0);
@@ -187,6 +188,9 @@ static void test_warnings_are_dropped_from_the_end_to_stay_under_max(void **stat
         manifest_carry(&m, back);
         assert_true(report_warnings(back) > 0);
         assert_string_equal(report_line(back, 1)->text, "w0");
+        /* and that there were more is a warning of its own */
+        const struct report_line *last = report_line(back, report_lines(back) - 1);
+        assert_string_equal(last->id, "warnings-not-kept");
         manifest_free(&m);
         report_free(back);
         buf_free(&b);
@@ -223,6 +227,59 @@ static enum err_class parse_with(const char *key, json_t *value)
     return err.cls;
 }
 
+/* Two manifests of one archive, the second with one key changed (NULL: removed). */
+static enum err_class agree_with(bool volume, const char *key, json_t *value)
+{
+    struct err err = {0};
+    struct buf a = {0}, b = {0};
+    struct manifest in = sample(false), first, final;
+    struct report *r = warned(2);
+    in.volume.pmm = volume;
+    encode(&in, NULL, 1 << 20, &a);
+    assert_int_equal(manifest_parse(a.p, a.len, &first, &err), 0);
+    in.final = true;
+    in.totals.warnings = 2;
+    encode(&in, r, 1 << 20, &b);
+    json_t *obj = json_loadb((const char *)b.p, b.len, 0, NULL);
+    if (value != NULL)
+        json_object_set_new(obj, key, value);
+    else if (key != NULL)
+        json_object_del(obj, key);
+    char *text = json_dumps(obj, 0);
+    assert_int_equal(manifest_parse((const uint8_t *)text, strlen(text), &final, &err),
+                     0);
+    int rc = manifest_agree(&first, &final, &err);
+    assert_int_equal(rc == 0, err.cls == ERR_NONE);
+    manifest_free(&first);
+    manifest_free(&final);
+    free(text);
+    json_decref(obj);
+    report_free(r);
+    buf_free(&a);
+    buf_free(&b);
+    return err.cls;
+}
+
+static void test_two_manifests_that_differ_are_damage(void **state)
+{
+    (void)state;
+    for (int volume = 0; volume < 2; volume++) {
+        assert_int_equal(agree_with(volume, NULL, NULL), ERR_NONE);
+        assert_int_equal(agree_with(volume, "unknown", json_true()), ERR_NONE);
+        assert_int_equal(agree_with(volume, "host", json_string("b")), ERR_DAMAGED);
+        assert_int_equal(agree_with(volume, "source", json_string("/x")), ERR_DAMAGED);
+        assert_int_equal(agree_with(volume, "level", json_integer(4)), ERR_DAMAGED);
+        assert_int_equal(agree_with(volume, "environment", json_array()), ERR_DAMAGED);
+        assert_int_equal(
+            agree_with(volume, "created", json_string("2026-11-24T00:00:00Z")),
+            ERR_DAMAGED);
+    }
+    assert_int_equal(agree_with(true, "volume", NULL), ERR_DAMAGED);
+    assert_int_equal(agree_with(false, "idmap",
+                                json_pack("{s:s,s:s}", "uid", "0 1 1", "gid", "0 1 1")),
+                     ERR_DAMAGED);
+}
+
 static void test_unknown_keys_are_passed_over(void **state)
 {
     (void)state;
@@ -248,6 +305,11 @@ static void test_every_known_key_must_be_there_with_its_type(void **state)
     assert_int_equal(parse_with("warnings", json_pack("[{s:s}]", "id", "x")),
                      ERR_DAMAGED);
     assert_int_equal(parse_with("warnings", json_pack("[i]", 1)), ERR_DAMAGED);
+    json_t *one = json_pack("{s:s,s:s}", "id", "x", "text", "y");
+    assert_int_equal(parse_with("warnings", json_pack("[O,O]", one, one)), ERR_NONE);
+    assert_int_equal(parse_with("warnings", json_pack("[O,O,O]", one, one, one)),
+                     ERR_DAMAGED);
+    json_decref(one);
     assert_int_equal(parse_with("totals", json_pack("{s:i}", "entries", 1)),
                      ERR_DAMAGED);
 }
@@ -301,6 +363,7 @@ int main(void)
         cmocka_unit_test(test_more_is_not_taken_along_than_a_manifest_holds),
         cmocka_unit_test(test_the_first_manifest_has_no_totals),
         cmocka_unit_test(test_warnings_are_dropped_from_the_end_to_stay_under_max),
+        cmocka_unit_test(test_two_manifests_that_differ_are_damage),
         cmocka_unit_test(test_unknown_keys_are_passed_over),
         cmocka_unit_test(test_every_known_key_must_be_there_with_its_type),
         cmocka_unit_test(test_a_key_given_twice_is_damage),

@@ -66,3 +66,8 @@ void digest_end(const struct digest *d, uint8_t hash[DIGEST_SIZE])
     XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(d->state));
     memcpy(hash, canonical.digest, DIGEST_SIZE);
 }
+
+uint64_t digest_short(uint64_t seed, const void *p, size_t len)
+{
+    return XXH3_64bits_withSeed(p, len, seed);
+}

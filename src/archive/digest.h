@@ -33,4 +33,7 @@ void digest_data(struct digest *d, const void *p, size_t len);
 void digest_hole(struct digest *d, uint64_t off, uint64_t len);
 void digest_end(const struct digest *d, uint8_t hash[DIGEST_SIZE]);
 
+/* XXH3-64 of a few bytes, by which to know them again. */
+uint64_t digest_short(uint64_t seed, const void *p, size_t len);
+
 #endif

@@ -25,6 +25,7 @@ struct tarin {
     bool broken;     /* the read callback failed; its error stands in *err */
     bool drained;    /* the read callback has no more */
     bool at_end;     /* of the tar, and what follows it is looked at */
+    uint64_t end;    /* then: where the end mark begins */
 
     const uint8_t *run; /* the last run supplied ... */
     size_t run_len;
@@ -427,6 +428,7 @@ int tarin_next(struct tarin *t, const struct entry **e, struct err *err)
         if (t->broken || check_rest(t) != 0)
             return -1;
         t->at_end = true;
+        t->end = (uint64_t)archive_read_header_position(t->a);
         return 0;
     }
     if (rc != ARCHIVE_OK)
@@ -435,6 +437,11 @@ int tarin_next(struct tarin *t, const struct entry **e, struct err *err)
         return -1;
     *e = &t->entry;
     return 1;
+}
+
+uint64_t tarin_end(const struct tarin *t)
+{
+    return t->end;
 }
 
 /* Whether a run lies where the map says, or right behind the last one. */

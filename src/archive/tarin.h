@@ -33,6 +33,10 @@ void tarin_free(struct tarin *t);
  * oversized name, a size on something that is no file, an unwanted attribute). */
 int tarin_next(struct tarin *t, const struct entry **e, struct err *err);
 
+/* Once tarin_next has returned 0: where the last entry with its padding ends, in the
+ * bytes supplied. */
+uint64_t tarin_end(const struct tarin *t);
+
 /* The next run of the current file's content: *off is its place in the file. Runs
  * ascend; what lies between them is a hole (or, in a file that is not sparse, cannot
  * be). Returns 1, 0 at the end of the file, -1. */

@@ -130,6 +130,8 @@ static int get_fixed(const uint8_t *raw, struct item *item, struct err *err)
         return damaged(err, "reserved bytes are not zero");
     if (item->mode & ~MODE_KNOWN)
         return damaged(err, "its mode is out of range");
+    if (item->uid == UINT32_MAX || item->gid == UINT32_MAX)
+        return damaged(err, "its owner is out of range");
     if (item->mtime_ns >= NSEC_PER_SEC)
         return damaged(err, "its time is out of range");
     if (item->type != ITEM_FILE && (item->size != 0 || item->stored != 0))
@@ -252,7 +254,8 @@ bool item_equal(const struct item *a, const struct item *b)
 {
     return a->type == b->type && a->mode == b->mode && a->uid == b->uid &&
            a->gid == b->gid && a->mtime == b->mtime && a->mtime_ns == b->mtime_ns &&
-           a->size == b->size && a->dev_major == b->dev_major &&
+           a->size == b->size && a->stored == b->stored &&
+           ((a->flags ^ b->flags) & ITEM_SPARSE) == 0 && a->dev_major == b->dev_major &&
            a->dev_minor == b->dev_minor && a->tar_offset == b->tar_offset &&
            same(a->path, b->path) && same(a->user, b->user) &&
            same(a->group, b->group) && same(a->link, b->link);

@@ -60,8 +60,8 @@ int item_encode(const struct item *item, struct buf *out, struct err *err);
 int item_decode(const uint8_t *p, size_t len, struct item *item, size_t *used,
                 struct err *err);
 
-/* Whether two items describe the same entry: all fields but flags, stored, tar_length
- * and link_offset (which a tar reader cannot know). */
+/* Whether two items describe the same entry: all fields but tar_length, link_offset and
+ * flags other than ITEM_SPARSE (which a tar reader cannot know). */
 bool item_equal(const struct item *a, const struct item *b);
 
 #endif

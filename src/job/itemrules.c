@@ -12,16 +12,45 @@ void itemrules_restart(struct itemrules *rules)
 {
     rules->count = rules->next_offset = 0;
     rules->last_path.len = 0;
+    rules->totals = (struct manifest_totals){0};
+    primaries_clear(&rules->files);
 }
 
-int itemrules_path(struct itemrules *rules, const char *path, struct err *err)
+static int contradicts(const char *path, const char *why, struct err *err)
+{
+    return err_set(err, ERR_DAMAGED, "the archive contradicts itself: %s %s", path,
+                   why);
+}
+
+/* Whether the directory of `path` is among the items. It is the last one, or one that
+ * the last one lies in: all those are, since this held for the last one. */
+static bool has_parent(const struct itemrules *rules, const char *path)
+{
+    const char *last = (const char *)rules->last_path.p, *slash = strrchr(path, '/');
+    if (slash == NULL)
+        return true;
+    size_t len = (size_t)(slash - path);
+    if (strncmp(last, path, len) != 0)
+        return false;
+    return last[len] == '/' || (last[len] == '\0' && rules->last_type == ITEM_DIR);
+}
+
+int itemrules_path(struct itemrules *rules, const char *path, uint8_t type,
+                   struct err *err)
 {
     bool first = rules->count == 0;
     if (first ? strcmp(path, ".") != 0
               : path_cmp((const char *)rules->last_path.p, path) >= 0)
-        return err_set(err, ERR_DAMAGED,
-                       "the archive contradicts itself: %s is out of order", path);
+        return contradicts(path, "is out of order", err);
+    if (first && type != ITEM_DIR)
+        return contradicts(path, "is no directory", err);
+    if (!first && !has_parent(rules, path))
+        return contradicts(path, "lies in no directory that came before it", err);
+    const char *slash = strrchr(path, '/');
+    if (type == ITEM_DIR && path_reserved(slash != NULL ? slash + 1 : path))
+        return contradicts(path, "is a directory of a name that is never stored", err);
     rules->count++;
+    rules->last_type = type;
     rules->last_path.len = 0;
     if (buf_add(&rules->last_path, path, strlen(path) + 1) != 0)
         return err_nomem(err);
@@ -37,7 +66,14 @@ int itemrules_tile(struct itemrules *rules, const struct item *item, struct err 
         return err_set(err, ERR_DAMAGED, "the archive contradicts itself before %s",
                        item->path);
     rules->next_offset += item->tar_length;
-    return 0;
+    manifest_count(&rules->totals, item);
+    if (item->type == ITEM_HARDLINK &&
+        !primaries_has(&rules->files, item->link, item->link_offset))
+        return contradicts(item->path, "is a hard link to what is no earlier file",
+                           err);
+    return item->type != ITEM_FILE
+               ? 0
+               : primaries_add(&rules->files, item->path, item->tar_offset, err);
 }
 
 int itemrules_end(const struct itemrules *rules, const struct end *end, struct err *err)
@@ -55,7 +91,22 @@ int itemrules_end(const struct itemrules *rules, const struct end *end, struct e
     return 0;
 }
 
+int itemrules_totals(const struct itemrules *rules,
+                     const struct manifest_totals *totals, struct err *err)
+{
+    const struct manifest_totals *seen = &rules->totals;
+    if (seen->entries == totals->entries && seen->files == totals->files &&
+        seen->dirs == totals->dirs && seen->links == totals->links &&
+        seen->others == totals->others && seen->bytes == totals->bytes &&
+        seen->stored == totals->stored && seen->disk_bytes == totals->disk_bytes)
+        return 0;
+    return err_set(err, ERR_DAMAGED,
+                   "the archive contradicts itself: its entries do not add up to the "
+                   "totals of its manifest");
+}
+
 void itemrules_free(struct itemrules *rules)
 {
+    primaries_clear(&rules->files);
     buf_free(&rules->last_path);
 }

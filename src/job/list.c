@@ -30,7 +30,7 @@ static int from_index(struct list *l, struct opened *o, struct err *err)
 
     if (select_bind(l->select, o->manifest.source, err) != 0)
         return -1;
-    items_start(&it, o->index);
+    items_start(&it, o->index, &o->manifest.totals);
     while ((more = items_next(&it, &item, err)) == 1)
         if (one(l, &item, err) != 0)
             break;

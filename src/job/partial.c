@@ -116,7 +116,7 @@ static int fill_fetched(struct partial *p, struct err *err)
     int more = 1;
     size_t missing = p->nfetched;
 
-    items_start(&p->items, p->o->index);
+    items_start(&p->items, p->o->index, &p->o->manifest.totals);
     while (missing > 0 && (more = items_next(&p->items, &item, err)) == 1) {
         struct fetched *f = fetched_find(p->fetched, item.path);
         struct buf b = {0};
@@ -157,7 +157,7 @@ int partial_plan(struct partial **out, struct opened *o, struct select *select,
     p->o = o;
     p->select = select;
     p->plan_last = p->chunk = UINT64_MAX;
-    items_start(&p->items, o->index);
+    items_start(&p->items, o->index, &o->manifest.totals);
     while ((more = next_wanted(p, &item, err)) == 1)
         if (add_item(p, &item, err) != 0)
             goto fail;
@@ -331,7 +331,7 @@ int partial_unpack(struct partial *p, const struct job *job,
     int more, rc = -1;
 
     p->sink = sink;
-    items_start(&p->items, p->o->index);
+    items_start(&p->items, p->o->index, &p->o->manifest.totals);
     if (index_open(&own, p->o->reader, err) != 0 ||
         stream_open_chunks(&p->stream, p->o->reader, own, plan_next, p, job->threads,
                            err) != 0 ||

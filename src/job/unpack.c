@@ -20,10 +20,9 @@ struct unpack {
     const struct unpack_sink *sink;
     struct stream *stream;
     struct tarin *tar;
-    struct queue want;   /* from ENTRIES */
-    struct queue seen;   /* from the tar */
-    uint64_t tar_bytes;  /* pulled so far */
-    uint64_t zeros_from; /* from here on only zeros were pulled */
+    struct queue want;  /* from ENTRIES */
+    struct queue seen;  /* from the tar */
+    uint64_t tar_bytes; /* pulled so far */
     struct itemrules rules;
 };
 
@@ -122,26 +121,20 @@ static int take_manifest(struct unpack *u, const struct stream_piece *piece,
         manifest_free(&m);
         return -1;
     }
-    if (o->index != NULL) { /* already known from the end of the file */
+    int rc = 0;
+    if (o->index != NULL) { /* the final one is known from the end of the file */
+        if (!m.final)
+            rc = manifest_agree(&m, &o->manifest, err);
         manifest_free(&m);
-        return 0;
+        return rc;
     }
-    if (o->have_manifest)
+    if (o->have_manifest) {
+        rc = manifest_agree(&o->manifest, &m, err);
         manifest_free(&o->manifest);
+    }
     o->manifest = m;
     o->have_manifest = true;
-    return 0;
-}
-
-/* Where the zeros at the end of what was pulled begin. */
-static void track_zeros(struct unpack *u, const struct stream_piece *piece)
-{
-    size_t n = piece->len;
-    while (n > 0 && piece->p[n - 1] == 0)
-        n--;
-    if (n > 0)
-        u->zeros_from = u->tar_bytes + n;
-    u->tar_bytes += piece->len;
+    return rc;
 }
 
 static ssize_t pull(void *ctx, const void **buf, struct err *err)
@@ -151,7 +144,7 @@ static ssize_t pull(void *ctx, const void **buf, struct err *err)
     int more;
     while ((more = stream_next(u->stream, &piece, err)) == 1) {
         if (piece.type == REC_DATA) {
-            track_zeros(u, &piece);
+            u->tar_bytes += piece.len;
             *buf = piece.p;
             return (ssize_t)piece.len;
         }
@@ -206,7 +199,8 @@ static int one_entry(struct unpack *u, const struct entry *e, struct err *err)
 {
     static const struct unpack_sink nowhere;
     bool yes;
-    if (err_stopped(err) != 0 || itemrules_path(&u->rules, e->item.path, err) != 0 ||
+    if (err_stopped(err) != 0 ||
+        itemrules_path(&u->rules, e->item.path, e->item.type, err) != 0 ||
         wanted(u, e, &yes, err) != 0)
         return -1;
     if (item_encode(&e->item, &u->seen.b, err) != 0 || match(u, err) != 0)
@@ -229,7 +223,7 @@ static int finish(struct unpack *u, struct err *err)
             err, ERR_DAMAGED,
             "the archive contradicts itself: its tar and its index do not list "
             "the same entries");
-    if (u->zeros_from > u->rules.next_offset)
+    if (tarin_end(u->tar) != u->rules.next_offset)
         return err_set(
             err, ERR_DAMAGED,
             "the archive contradicts itself: its tar does not end where it should");
@@ -252,7 +246,9 @@ int unpack_all(struct opened *o, const struct job *job, struct select *select,
     if (more != 0 || finish(&u, err) != 0)
         goto out;
     o->end = *stream_end(u.stream);
-    if (itemrules_end(&u.rules, &o->end, err) != 0 || opened_check_totals(o, err) != 0)
+    if (itemrules_end(&u.rules, &o->end, err) != 0 ||
+        opened_check_totals(o, err) != 0 ||
+        itemrules_totals(&u.rules, &o->manifest.totals, err) != 0)
         goto out;
     if (select != NULL && select_check_met(select, err) != 0)
         goto out;

@@ -16,7 +16,7 @@ static const struct item FILE_ITEM = {
     .flags = ITEM_CHANGED | ITEM_SPARSE,
     .mode = 04755,
     .uid = 1000,
-    .gid = UINT32_MAX,
+    .gid = UINT32_MAX - 1,
     .mtime = -2,
     .mtime_ns = 999999999,
     .size = 5000000000,
@@ -147,6 +147,7 @@ static void test_fixed_fields_out_of_range_are_refused(void **state)
     assert_int_equal(decode_with(&FILE_ITEM, 6, 8), -1);     /* flag */
     assert_int_equal(decode_with(&FILE_ITEM, 7, 0x80), -1);  /* flag */
     assert_int_equal(decode_with(&FILE_ITEM, 9, 0x10), -1);  /* mode */
+    assert_int_equal(decode_with(&FILE_ITEM, 16, 0xff), -1); /* gid: chown's "as is" */
     assert_int_equal(decode_with(&FILE_ITEM, 31, 0x40), -1); /* nanoseconds */
     assert_int_equal(decode_with(&FILE_ITEM, 32, 1), -1);    /* reserved */
     assert_int_equal(decode_with(&FILE_ITEM, 51, 0xff), -1); /* stored > size */
@@ -313,8 +314,7 @@ static void test_items_are_equal_only_in_what_a_tar_shows(void **state)
 {
     (void)state;
     struct item a = FILE_ITEM;
-    a.flags = 0;
-    a.stored = 1;
+    a.flags = ITEM_SPARSE | ITEM_INCOMPLETE;
     a.tar_length = 1;
     a.link_offset = 1;
     assert_true(item_equal(&a, &FILE_ITEM));
@@ -332,6 +332,8 @@ static void test_items_are_equal_only_in_what_a_tar_shows(void **state)
     DIFFERS(mtime, 2);
     DIFFERS(mtime_ns, 0);
     DIFFERS(size, 1);
+    DIFFERS(stored, FILE_ITEM.stored - 1);
+    DIFFERS(flags, FILE_ITEM.flags ^ ITEM_SPARSE);
     DIFFERS(dev_major, 1);
     DIFFERS(dev_minor, 1);
     DIFFERS(tar_offset, 1024);

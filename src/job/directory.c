@@ -24,13 +24,14 @@ int directory_list(const struct job *job, const char *dir, bool use_key,
 {
     struct key key = {.ring = NULL};
     struct catalog *c = NULL;
-    uint64_t good = 0;
+    uint64_t good = 0, other = 0;
     int rc = -1;
     if ((!use_key || key_get(&key, &job->passphrase, job, err) == 0) &&
         catalog_read(&c, dir, NULL, use_key ? &key : NULL, job->now, err) == 0)
         rc = 0;
     for (size_t i = 0; rc == 0 && i < c->n; i++) {
         good += c->entries[i].state == CATALOG_GOOD;
+        other += c->entries[i].state == CATALOG_OTHER_KEY;
         rc = fn(ctx, &c->entries[i], err);
     }
     if (rc == 0) {
@@ -38,6 +39,9 @@ int directory_list(const struct job *job, const char *dir, bool use_key,
         report_u64(job->report, "archives", c->n);
         if (use_key)
             report_u64(job->report, "good", good);
+        if (other > 0 && good == 0)
+            rc = err_set(err, ERR_KEY,
+                         "wrong passphrase: it opens none of the archives in: %s", dir);
     }
     catalog_free(c);
     key_free(&key);

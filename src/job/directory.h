@@ -21,8 +21,8 @@ bool directory_is(const char *path);
 typedef int directory_fn(void *ctx, const struct catalog_entry *e, struct err *err);
 
 /* What is in `dir`; with `use_key` authenticated. One that does not open, is damaged or
- * cannot be read is told, and is no error. ERR_FAIL, ERR_KEY (no passphrase),
- * ERR_SIGNAL, or what `fn` returns. */
+ * cannot be read is told, and is no error. ERR_FAIL, ERR_KEY (no passphrase, or, after
+ * all were told, one that opens none of them), ERR_SIGNAL, or what `fn` returns. */
 int directory_list(const struct job *job, const char *dir, bool use_key,
                    directory_fn *fn, void *ctx, struct err *err);
 

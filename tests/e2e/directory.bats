@@ -45,8 +45,9 @@ foreign_is_there() {
     [ "$(jq -rs '.[0].entries' "$T/said.out")" = "$(find "$T/src" | wc -l)" ]
     [ "$(jq -rs '.[0].verified' "$T/said.out")" = true ]
     write_secret "$T/wrong" 'not the one, by any means, 1903'
-    expect 0 seal list --json --passphrase-file "$T/wrong" "$T/d"
+    expect 4 seal list --json --passphrase-file "$T/wrong" "$T/d"
     [ "$(jq -rs '.[0].status' "$T/said.out")" = other-key ]
+    [ "$(jq -rs 'map(select(.file)) | length' "$T/said.out")" = 4 ]
     # The newest of the name by its name, and none of ours: neither asked for the passphrase nor a warning.
     ln -s notes.txt "$T/d/pmm-data-20400104T000000Z.pmmseal"
     expect 0 backup -o "$T/d/" "$T/src"

@@ -449,14 +449,16 @@ int extract_data(struct extract *x, const void *buf, size_t len, uint64_t off,
         return 0;
     if (x->fd < 0 || off < x->next || off > item->size || len > item->size - off)
         return damaged(x->last, "content where there can be none", err);
-    if (io_pwrite(x->fd, buf, len, off) != 0)
-        return fail("write", item->path, err);
+    /* The digest first: of the bytes as they were authenticated, and not as the write
+     * may have left them. */
     if (x->digest != NULL) {
         if (add_extent(x, off, len, err) != 0)
             return -1;
         digest_hole(x->digest, x->next, off - x->next);
         digest_data(x->digest, buf, len);
     }
+    if (io_pwrite(x->fd, buf, len, off) != 0)
+        return fail("write", item->path, err);
     x->next = off + len;
     x->wrote += len;
     x->report.bytes += len;

@@ -74,6 +74,25 @@ clean() { [ -z "$(find "$T" -name '.pmm-seal-*' -o -name '.*.tmp')" ] || fail "l
     clean
 }
 
+@test "what the disk has changed is found by reading back, and not put in place" {
+    need_strace
+    prepare
+    local how
+    for how in '' --replace; do
+        rm -rf "$T/out"
+        [ -z "$how" ] || mkdir "$T/out"
+        rc=0
+        # The first byte of the first file becomes another one on its way to the disk.
+        traced -o "$T/trace" -e inject=pwrite64:poke_enter=@arg2=ff:when=1 "$PMM_SEAL" restore -q $how \
+            --passphrase-file "$T/pass" "$T/a.pmmseal" "$T/out" 2>"$T/said.err" || rc=$?
+        [ $rc = 1 ]
+        says 'read-back failed'
+        [ -z "$how" ] || rmdir "$T/out"
+        absent "$T/out"
+    done
+    clean
+}
+
 @test "--replace with a wrong passphrase leaves the old as it was" {
     prepare
     mkdir "$T/out"

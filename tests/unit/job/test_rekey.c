@@ -36,6 +36,34 @@ static int torn_pwrite(void *ctx, const void *buf, size_t len, uint64_t off,
     return n == len ? 0 : err_set(err, ERR_FAIL, "the power went");
 }
 
+/* What is written and not yet synced may reach the disk in any order, or not at all. */
+struct disk {
+    struct world *w;
+    bool dirty;
+    unsigned writes;
+};
+
+static int ordered_pwrite(void *ctx, const void *buf, size_t len, uint64_t off,
+                          struct err *err)
+{
+    struct disk *d = ctx;
+    (void)err;
+    if (d->dirty)
+        fail_msg("a write while the one before may not be on the disk");
+    memcpy(d->w->m.b.p + off, buf, len);
+    d->dirty = true;
+    d->writes++;
+    return 0;
+}
+
+static int ordered_sync(void *ctx, struct err *err)
+{
+    struct disk *d = ctx;
+    (void)err;
+    d->dirty = false;
+    return 0;
+}
+
 static int no_sync(void *ctx, struct err *err)
 {
     (void)ctx, (void)err;
@@ -178,6 +206,30 @@ static void test_a_rekey_cut_at_any_byte_leaves_an_archive_that_opens(void **sta
     free(whole);
 }
 
+static void test_one_header_is_on_the_disk_before_the_other_is_touched(void **state)
+{
+    struct world *w = *state;
+    struct err err = {0};
+    struct disk d = {.w = w};
+    bool healed;
+    const struct reheader_io io = {ordered_pwrite, ordered_sync, &d};
+    uint8_t *whole = malloc(w->m.b.len);
+    assert_non_null(whole);
+    memcpy(whole, w->m.b.p, w->m.b.len);
+
+    w->m.b.p[w->m.b.len - 5] ^= 0x55; /* a tail to be healed first */
+    struct reader *r = open_with(w, w->old);
+    assert_non_null(r);
+    assert_int_equal(reheader_heal(r, &io, &healed, &err), 0);
+    assert_true(healed);
+    assert_int_equal(reheader_in_place(r, &io, w->new_raw, &err), 0);
+    assert_int_equal(d.writes, 3);
+    assert_false(d.dirty);
+    reader_free(r);
+    memcpy(w->m.b.p, whole, w->m.b.len);
+    free(whole);
+}
+
 /* A header with a higher generation, a good checksum and slots of its own is anybody's
  * work: it must not lock the owner out. */
 static void test_a_forged_copy_does_not_lock_the_archive(void **state)
@@ -208,6 +260,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_rekey_cut_at_any_byte_leaves_an_archive_that_opens),
+        cmocka_unit_test(test_one_header_is_on_the_disk_before_the_other_is_touched),
         cmocka_unit_test(test_a_forged_copy_does_not_lock_the_archive),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -58,7 +58,9 @@ static ssize_t pull(struct tarin *t, const void **buf)
 
 static la_ssize_t on_read(struct archive *a, void *ctx, const void **buf)
 {
+    int saved = errno; /* see no_memory */
     ssize_t n = pull(ctx, buf);
+    errno = saved;
     if (n < 0) {
         archive_set_error(a, EIO, "read failed");
         return ARCHIVE_FATAL;
@@ -92,11 +94,23 @@ static int check_rest(struct tarin *t)
     return 0;
 }
 
+/*
+ * Whether memory was short since errno was cleared. What libarchive has no memory for
+ * it leaves out, an extended attribute or its value without a word, or it takes it for
+ * a fault of the tar; and malloc tells by errno.
+ */
+static bool no_memory(const struct tarin *t)
+{
+    return errno == ENOMEM || archive_errno(t->a) == ENOMEM;
+}
+
 /* What libarchive says, unless the bytes failed before it could. */
 static int lib_error(struct tarin *t)
 {
     if (t->broken)
         return -1;
+    if (no_memory(t))
+        return err_nomem(t->err);
     const char *why = archive_error_string(t->a);
     return err_set(t->err, ERR_DAMAGED, "the tar in the archive is damaged: %s",
                    why ? why : "not a tar");
@@ -104,6 +118,8 @@ static int lib_error(struct tarin *t)
 
 static int damaged(struct tarin *t, const char *why)
 {
+    if (no_memory(t))
+        return err_nomem(t->err);
     return err_set(t->err, ERR_DAMAGED, "the tar in the archive is damaged: %s: %s",
                    t->entry.item.path ? t->entry.item.path : "an entry", why);
 }
@@ -421,6 +437,7 @@ int tarin_next(struct tarin *t, const struct entry **e, struct err *err)
 
     /* The writer's tar never makes libarchive hesitate: a warning is damage, too. */
     struct archive_entry *ae;
+    errno = 0;
     int rc = open_first(t);
     if (rc == ARCHIVE_OK)
         rc = archive_read_next_header(t->a, &ae);
@@ -435,6 +452,8 @@ int tarin_next(struct tarin *t, const struct entry **e, struct err *err)
         return lib_error(t);
     if (take_entry(t, ae) != 0)
         return -1;
+    if (no_memory(t))
+        return err_nomem(err);
     *e = &t->entry;
     return 1;
 }
@@ -466,6 +485,7 @@ int tarin_data(struct tarin *t, const void **buf, size_t *len, uint64_t *off,
         return 0;
     for (;;) {
         la_int64_t at;
+        errno = 0;
         int rc = archive_read_data_block(t->a, buf, len, &at);
         if (rc == ARCHIVE_EOF) {
             if (t->broken)

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include <archive.h>
+
 #include "archive/acl.h"
 
 /* libarchive's reader takes a pax header of at most 1 MiB; names need up to 128 KiB of
@@ -72,26 +74,28 @@ static bool acl_portable(const struct acl_row *rows, size_t n, bool access)
     return n <= ACL_ROWS_MAX && (tags & base) == base && (!access || tags != base);
 }
 
-/* Add the ACL in an attribute's value. False if it has to stay an attribute. */
-static bool add_acl(struct archive_entry *ae, const struct xattr *x, size_t *budget)
+/* Add the ACL in an attribute's value: 1; 0 if it has to stay an attribute; -1. */
+static int add_acl(struct archive_entry *ae, const struct xattr *x, size_t *budget,
+                   struct err *err)
 {
     bool access = strcmp(x->name, ACL_XATTR_ACCESS) == 0;
     if (!access && strcmp(x->name, ACL_XATTR_DEFAULT) != 0)
-        return false;
+        return 0;
     struct acl_row *rows;
     size_t n;
     if (acl_decode(x->value, x->len, &rows, &n) != 0)
-        return false;
+        return 0;
     bool portable = acl_portable(rows, n, access) && n * ACL_ROW_BYTES <= *budget;
     int type = access ? ARCHIVE_ENTRY_ACL_TYPE_ACCESS : ARCHIVE_ENTRY_ACL_TYPE_DEFAULT;
-    for (size_t i = 0; portable && i < n; i++)
-        archive_entry_acl_add_entry(ae, type, rows[i].perm, acl_tag(rows[i].tag),
-                                    rows[i].id == UINT32_MAX ? -1 : (int)rows[i].id,
-                                    NULL);
+    int rc = ARCHIVE_OK;
+    for (size_t i = 0; portable && i < n && rc == ARCHIVE_OK; i++)
+        rc = archive_entry_acl_add_entry(
+            ae, type, rows[i].perm, acl_tag(rows[i].tag),
+            rows[i].id == UINT32_MAX ? -1 : (int)rows[i].id, NULL);
     if (portable)
         *budget -= n * ACL_ROW_BYTES;
     free(rows);
-    return portable;
+    return rc != ARCHIVE_OK ? err_nomem(err) : portable;
 }
 
 /* libarchive escapes such bytes of a name, but its reader undoes that only in its own
@@ -107,13 +111,32 @@ static bool name_odd(const char *name)
     return len > PLAIN_NAME_MAX;
 }
 
-static void add_xattrs(struct archive_entry *ae, const struct entry *e, bool *odd,
-                       const struct notice_sink *notices)
+/* Without memory libarchive adds an attribute without its value, or none, and has no
+ * way to say so. */
+static int check_xattrs(struct archive_entry *ae, size_t n, size_t bytes,
+                        struct err *err)
 {
-    size_t budget = HEADER_BYTES_MAX;
+    const char *name;
+    const void *value;
+    size_t len, there = 0, sum = 0;
+    archive_entry_xattr_reset(ae);
+    while (archive_entry_xattr_next(ae, &name, &value, &len) == ARCHIVE_OK) {
+        there++;
+        sum += len;
+    }
+    return there == n && sum == bytes ? 0 : err_nomem(err);
+}
+
+static int add_xattrs(struct archive_entry *ae, const struct entry *e, bool *odd,
+                      const struct notice_sink *notices, struct err *err)
+{
+    size_t budget = HEADER_BYTES_MAX, n = 0, bytes = 0;
     for (size_t i = 0; i < e->nxattrs; i++) {
         const struct xattr *x = &e->xattrs[i];
-        if (add_acl(ae, x, &budget))
+        int acl = add_acl(ae, x, &budget, err);
+        if (acl < 0)
+            return -1;
+        if (acl == 1)
             continue;
         /* as escaped name and base 64, the longer of the two forms */
         size_t need = 3 * strlen(x->name) + x->len / 3 * 4 + 64;
@@ -127,7 +150,10 @@ static void add_xattrs(struct archive_entry *ae, const struct entry *e, bool *od
         budget -= need;
         archive_entry_xattr_add_entry(ae, x->name, x->value, x->len);
         *odd = *odd || name_odd(x->name);
+        n++;
+        bytes += x->len;
     }
+    return check_xattrs(ae, n, bytes, err);
 }
 
 /* The end of the file is marked by an empty extent, also where nothing else is stored:
@@ -141,8 +167,8 @@ static void add_extents(struct archive_entry *ae, const struct entry *e)
         archive_entry_sparse_add_entry(ae, (int64_t)e->item.size, 0);
 }
 
-void tarmeta_fill(struct archive_entry *ae, const struct entry *e, bool *odd,
-                  const struct notice_sink *notices)
+int tarmeta_fill(struct archive_entry *ae, const struct entry *e, bool *odd,
+                 const struct notice_sink *notices, struct err *err)
 {
     const struct item *item = &e->item;
     archive_entry_clear(ae);
@@ -165,6 +191,6 @@ void tarmeta_fill(struct archive_entry *ae, const struct entry *e, bool *odd,
         archive_entry_set_rdevminor(ae, item->dev_minor);
     }
     *odd = false;
-    add_xattrs(ae, e, odd,
-               notices); /* last: an access ACL takes its part of the mode */
+    /* Last: an access ACL takes its part of the mode. */
+    return add_xattrs(ae, e, odd, notices, err);
 }

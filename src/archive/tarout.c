@@ -49,7 +49,10 @@ static la_ssize_t take(struct archive *a, void *ctx, const void *buf, size_t len
     struct tarout *t = ctx;
     if (t->muted)
         return (la_ssize_t)len;
-    if (t->fn(t->ctx, buf, len, t->err) != 0) {
+    int saved = errno; /* see write_header */
+    int rc = t->fn(t->ctx, buf, len, t->err);
+    errno = saved;
+    if (rc != 0) {
         archive_set_error(a, EIO, "the archive cannot be written");
         return -1;
     }
@@ -267,6 +270,17 @@ static int put_file(struct tarout *t, struct archive *a, struct entry *e, int fd
     return 0;
 }
 
+/* errno was cleared before t->ae was filled. What libarchive has no memory for it
+ * leaves out, an extended attribute for one, without a word; but malloc tells by errno.
+ */
+static int write_header(struct tarout *t, struct archive *a, const char *path,
+                        struct err *err)
+{
+    if (archive_write_header(a, t->ae) != ARCHIVE_OK)
+        return fail(a, path, err);
+    return errno == ENOMEM ? err_nomem(err) : 0;
+}
+
 int tarout_entry(struct tarout *t, struct entry *e, int fd, struct err *err)
 {
     uint64_t start = t->pos;
@@ -274,12 +288,14 @@ int tarout_entry(struct tarout *t, struct entry *e, int fd, struct err *err)
     if (err_stopped(err) != 0)
         return -1;
     t->err = err;
-    tarmeta_fill(t->ae, e, &odd, t->notices);
+    errno = 0;
+    if (tarmeta_fill(t->ae, e, &odd, t->notices, err) != 0)
+        return -1;
     if (odd && t->odd == NULL && open_writer(t, &t->odd, "LIBARCHIVE", err) != 0)
         return -1;
     struct archive *a = odd ? t->odd : t->plain;
-    if (archive_write_header(a, t->ae) != ARCHIVE_OK)
-        return fail(a, e->item.path, err);
+    if (write_header(t, a, e->item.path, err) != 0)
+        return -1;
     if (e->item.type == ITEM_FILE && put_file(t, a, e, fd, err) != 0)
         return -1;
     if (archive_write_finish_entry(a) != ARCHIVE_OK)

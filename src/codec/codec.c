@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "util/le.h"
 
@@ -126,7 +127,9 @@ int codec_unpack(struct codec *c, const void *src, size_t len, void *dst, size_t
         return damaged(err, ZSTD_getErrorName(size));
     size_t got = ZSTD_decompressDCtx(c->unpack, dst, cap, src, size);
     if (ZSTD_isError(got))
-        return damaged(err, ZSTD_getErrorName(got));
+        return ZSTD_getErrorCode(got) == ZSTD_error_memory_allocation
+                   ? err_nomem(err)
+                   : damaged(err, ZSTD_getErrorName(got));
     if (got != content)
         return damaged(err, "its size is not what it says");
     *out_len = got;

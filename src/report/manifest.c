@@ -1,5 +1,6 @@
 #include "report/manifest.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
@@ -183,8 +184,11 @@ done:
     return r;
 }
 
+/* errno is cleared before parsing: without memory jansson fails like with bad JSON. */
 static int damaged(struct err *err, const char *what)
 {
+    if (errno == ENOMEM)
+        return err_nomem(err);
     return err_set(err, ERR_DAMAGED, "the archive's description is damaged: %s", what);
 }
 
@@ -324,6 +328,7 @@ static int get_final(const json_t *obj, struct manifest *m, struct err *err)
 int manifest_parse(const uint8_t *p, size_t len, struct manifest *m, struct err *err)
 {
     *m = (struct manifest){0};
+    errno = 0;
     if (len > MANIFEST_MAX)
         return damaged(err, "too long");
     json_error_t why;

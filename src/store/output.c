@@ -190,18 +190,21 @@ static int open_temporary(struct output *o, struct err *err)
         n -= suffix;
     snprintf(prefix, sizeof prefix, ".%.*s" ARCHIVES_SUFFIX ".",
              (int)(n < NAME_IN_TMP ? n : NAME_IN_TMP), o->name);
+    int held = 1;
     do {
         tmpname_make(o->tmp, prefix, STALE_SUFFIX);
         if (o->fd >= 0)
             close(o->fd);
         o->fd = openat(o->dirfd, o->tmp,
                        O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    } while (o->fd < 0 ? errno == EEXIST : !stale_hold(o->fd));
+    } while (o->fd < 0 ? errno == EEXIST : (held = stale_hold(o->fd)) == 0);
     if (o->fd < 0) {
         err_sys(err, ERR_FAIL, "cannot write to the directory: %s", o->dir);
         return errno == EACCES ? err_hint(err, "run as its owner, or as root") : -1;
     }
     o->temporary = true;
+    if (held < 0)
+        return err_sys(err, ERR_FAIL, "cannot look at: %s/%s", o->dir, o->tmp);
     /* A umask may have taken rights, a default ACL given some. FAT has none to set. */
     struct stat st;
     if (fchmod(o->fd, 0600) != 0 && errno != EPERM && errno != ENOTSUP)

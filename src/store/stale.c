@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -10,12 +11,12 @@
 #include "store/archives.h"
 #include "store/tmpname.h"
 
-bool stale_hold(int fd)
+int stale_hold(int fd)
 {
     struct stat st;
     /* Without locks nobody sweeps either: both ends fail alike. */
     (void)flock(fd, LOCK_SH | LOCK_NB);
-    return fstat(fd, &st) == 0 && st.st_nlink > 0;
+    return fstat(fd, &st) != 0 ? -1 : st.st_nlink > 0;
 }
 
 /* Whether `name` is one that output gives to its temporary files. */

@@ -5,14 +5,13 @@
 #ifndef STORE_STALE_H
 #define STORE_STALE_H
 
-#include <stdbool.h>
-
 #define STALE_SUFFIX ".tmp"
 
 /* Mark a new temporary file as in use, for as long as fd is open (flock); to be open
- * for reading and writing, or NFS locks it for nobody. False if stale_sweep of another
- * run has removed it meanwhile: make another one. */
-bool stale_hold(int fd);
+ * for reading and writing, or NFS locks it for nobody. 1; 0 if stale_sweep of another
+ * run has removed it meanwhile: make another one; -1 with errno, and it may be there.
+ */
+int stale_hold(int fd);
 
 /* Remove from the directory `dirfd` what ended runs have left:
  * ".NAME.pmmseal.XXXXXX.tmp", regular, and not held. What cannot be looked at or

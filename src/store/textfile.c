@@ -117,15 +117,16 @@ static int open_temporary(struct target *t, struct err *err)
     size_t n = strlen(t->base);
     snprintf(prefix, sizeof prefix, ".%.*s" ARCHIVES_SUFFIX ".",
              (int)(n < NAME_IN_TMP ? n : NAME_IN_TMP), t->base);
+    int held = 1;
     do {
         tmpname_make(t->tmp, prefix, STALE_SUFFIX);
         if (t->fd >= 0)
             close(t->fd);
         t->fd = openat(t->parent, t->tmp,
                        O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    } while (t->fd < 0 ? errno == EEXIST : !stale_hold(t->fd));
+    } while (t->fd < 0 ? errno == EEXIST : (held = stale_hold(t->fd)) == 0);
     t->temporary = t->fd >= 0;
-    return t->temporary ? 0 : failed(t, err);
+    return t->temporary && held > 0 ? 0 : failed(t, err);
 }
 
 static int fill(struct target *t, mode_t mode, const struct buf *text, struct err *err)

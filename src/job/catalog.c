@@ -87,6 +87,17 @@ static int take_proof(const struct catalog *c, struct catalog_entry *e, struct e
     return e->why != NULL ? 0 : err_nomem(err);
 }
 
+/* There is an archive, and the disk will not say more. Returns 1, -1. */
+static int unseen(struct catalog_entry *e, int why, struct err *err)
+{
+    struct err text = {0};
+    errno = why;
+    err_sys(&text, ERR_FAIL, "cannot look at: %s", e->file);
+    e->state = CATALOG_UNREADABLE;
+    e->why = strdup(text.text);
+    return e->why != NULL ? 1 : err_nomem(err);
+}
+
 /* `e` is zero. Returns 1, 0 if the file is none of ours, -1. */
 static int add(struct catalog *c, struct catalog_entry *e, const char *file,
                const char *name, const struct key *key, struct err *err)
@@ -101,13 +112,18 @@ static int add(struct catalog *c, struct catalog_entry *e, const char *file,
     if (n <= suffix || strcmp(file + n - suffix, ARCHIVES_SUFFIX) != 0 ||
         file[0] == '.' || (name != NULL && (!ours || strcmp(found, name) != 0)))
         return 0;
-    /* Named like an archive and no file: opening it might wait for ever. */
-    if (fstatat(c->fd, file, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
+    bool seen = fstatat(c->fd, file, &st, AT_SYMLINK_NOFOLLOW) == 0;
+    int why = seen ? 0 : errno;
+    /* Deleted meanwhile; or named like an archive and no file: opening it might wait
+     * for ever. */
+    if (seen ? !S_ISREG(st.st_mode) : why == ENOENT)
         return 0;
+    e->file = strdup(file);
+    if (!seen)
+        return e->file != NULL ? unseen(e, why, err) : err_nomem(err);
     e->bytes = (uint64_t)st.st_size;
     e->dev = st.st_dev;
     e->ino = st.st_ino;
-    e->file = strdup(file);
     if (e->file == NULL || buf_printf(&path, "%s/%s", c->dir, file) != 0 ||
         buf_add(&path, "", 1) != 0) {
         buf_free(&path);

@@ -22,7 +22,7 @@ int cmd_restore_run(struct run *r, struct err *err)
         .ignore_space = o->ignore_space,
         .target_version = o->target_version,
         .force_version = o->force_version,
-        .pause = {.services = o->stop_services, .all = true},
+        .pause = {.services = o->stop_services, .apart = true, .all = true},
         .dry_run = o->dry_run,
     };
     return restore_run(&r->job, &job, err);

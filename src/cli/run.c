@@ -95,9 +95,11 @@ static int prepare(struct run *r, struct err *err)
     for (size_t i = 0; i < o->naccept; i++)
         if (report_accept(r->report, o->accept[i], err) != 0)
             return -1;
-    /* Before there is a second thread, or a passphrase. */
-    if ((o->stop_services || o->before != NULL || o->after != NULL) && !o->dry_run &&
-        guardian_start(&r->job.guardian, o->before, o->after, err) != 0)
+    /* Before there is a second thread, or a passphrase. A restore has servers looked
+     * for by it. */
+    if ((o->stop_services || o->before != NULL || o->after != NULL ||
+         o->command == COMMAND_RESTORE) &&
+        !o->dry_run && guardian_start(&r->job.guardian, o->before, o->after, err) != 0)
         return -1;
     if (o->command == COMMAND_BACKUP || o->command == COMMAND_RESTORE)
         go_first();

@@ -61,13 +61,15 @@ void fit_owners(const struct idmap *archive, const struct notice_sink *notices)
            here ? "inside a user namespace" : "on the host");
 }
 
-int fit_stopped(int fd, const char *path, struct err *err)
+int fit_stopped(struct guardian *guardian, int fd, const char *path, struct err *err)
 {
     struct volume_facts v;
     struct live live;
     if (fd < 0)
         return 0;
-    if (volume_look(fd, &v, err) != 0 || live_look(fd, &v, &live, err) != 0)
+    if (guardian != NULL
+            ? guardian_look(guardian, fd, &live, err) != 0
+            : volume_look(fd, &v, err) != 0 || live_look(fd, &v, &live, err) != 0)
         return -1;
     if (live.state != LIVE_RUNNING)
         return 0;

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "pmm/guardian.h"
 #include "report/volumefacts.h"
 #include "util/err.h"
 #include "util/idmap.h"
@@ -25,8 +26,10 @@ int fit_version(const struct volume_facts *archive, const char *target, bool for
 void fit_owners(const struct idmap *archive, const struct notice_sink *notices);
 
 /* ERR_REFUSED if the servers of the volume in the directory `fd` run; `path` names it.
- * With fd -1 (no target yet) none do. ERR_FAIL: it cannot be told. */
-int fit_stopped(int fd, const char *path, struct err *err);
+ * With fd -1 (no target yet) none do. The guardian looks if there is one (NULL: this
+ * process): once this one is confined it sees no others. ERR_FAIL: it cannot be told.
+ */
+int fit_stopped(struct guardian *guardian, int fd, const char *path, struct err *err);
 
 /* ERR_REFUSED if the archive lies in the target that it is to replace, or with `path`
  * in that part of it, and would be removed with it. `target` is resolved; "-" for

@@ -35,7 +35,11 @@ int pause_begin(struct pause *p, struct err *err)
         return -1;
     if (err_stopped(err) != 0)
         return -1;
-    return p->opts->services ? services_stop(&p->services, PAUSE_STOP_SECONDS, err) : 0;
+    if (!p->opts->services)
+        return 0;
+    return p->opts->apart
+               ? guardian_stop(p->guardian, &p->services, PAUSE_STOP_SECONDS, err)
+               : services_stop(&p->services, PAUSE_STOP_SECONDS, err);
 }
 
 int pause_hold(struct pause *p, struct err *err)
@@ -45,7 +49,10 @@ int pause_hold(struct pause *p, struct err *err)
 
 int pause_resume(struct pause *p, struct err *err)
 {
-    return p->armed ? services_start(&p->services, err) : 0;
+    if (!p->armed)
+        return 0;
+    return p->opts->apart ? guardian_restart(p->guardian, &p->services, err)
+                          : services_start(&p->services, err);
 }
 
 void pause_keep(struct pause *p, const struct job *job)

@@ -18,6 +18,7 @@
 
 struct pause_opts {
     bool services;      /* --stop-services */
+    bool apart;         /* by the guardian: this process will be confined */
     bool all;           /* every program, not only those that write to /srv (restore) */
     const char *before; /* --before: a command for /bin/sh -c, or NULL, and ... */
     const char *after;  /* --after: the guardian knows both already */

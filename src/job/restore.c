@@ -97,7 +97,9 @@ static int open_target(struct restore *r, struct err *err)
         return -1;
     if (o->pause.services)
         return pause_check(&r->pause, &o->pause, r->job, err);
-    return r->everything ? fit_stopped(place_fd(r->place), o->target, err) : 0;
+    return r->everything
+               ? fit_stopped(r->job->guardian, place_fd(r->place), o->target, err)
+               : 0;
 }
 
 /* The PATHs, now that they are those of the archive. */
@@ -139,7 +141,7 @@ static int open_archive(struct restore *r, struct err *err)
 static int check_half_done(struct restore *r, struct err *err)
 {
     int fd = open(r->opts->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int rc = fit_stopped(fd, r->opts->target, err);
+    int rc = fit_stopped(r->job->guardian, fd, r->opts->target, err);
     if (fd >= 0)
         close(fd);
     if (rc == 0)
@@ -316,7 +318,8 @@ static int put_in_place(struct restore *r, struct err *err)
     bool stores = moves_stores(r);
     if (stores && pause_begin(&r->pause, err) != 0)
         return -1;
-    if ((stores && fit_stopped(place_fd(r->place), o->target, err) != 0) ||
+    if ((stores &&
+         fit_stopped(r->job->guardian, place_fd(r->place), o->target, err) != 0) ||
         move(r, err) != 0)
         return -1;
     r->stopped = stores && o->pause.services;

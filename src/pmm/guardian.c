@@ -21,8 +21,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "pmm/volume.h"
 #include "secret/secret.h"
 #include "util/child.h"
+#include "util/stop.h"
 
 #define GUARD_FD     3
 #define HOOK_SECONDS 3600u /* docker stop -t 300 of a big server is far below */
@@ -30,10 +32,19 @@
 
 extern char **environ;
 
-enum wish { WISH_ARM, WISH_BEFORE, WISH_FORGET, WISH_RELEASE };
+enum wish {
+    WISH_ARM,
+    WISH_BEFORE,
+    WISH_FORGET,
+    WISH_RELEASE,
+    WISH_STOP,
+    WISH_START,
+    WISH_LOOK, /* a descriptor comes with it */
+};
 
 struct wish_packet {
     enum wish wish;
+    unsigned seconds;
     struct services s;
 };
 
@@ -41,6 +52,12 @@ struct wish_packet {
 struct answer_packet {
     int result;
     struct err err;
+    struct live live;
+};
+
+union with_fd {
+    struct cmsghdr head;
+    char room[CMSG_SPACE(sizeof(int))];
 };
 
 /* What is to be brought back, and whether. */
@@ -170,21 +187,85 @@ static void answer(const struct answer_packet *a)
         continue;
 }
 
-static void fulfil(struct charge *c, const struct wish_packet *w)
+static void on_urg(int sig)
+{
+    (void)sig;
+    stop_set(SIGTERM);
+}
+
+/* SIGURG ends it: from the main process, which was told to stop, or from the kernel,
+ * because there is no main process any more. Afterwards nothing looks at the flag. */
+static int stop_services(const struct wish_packet *w, struct err *err)
+{
+    const struct sigaction act = {.sa_handler = on_urg};
+    sigset_t urg;
+    sigemptyset(&urg);
+    sigaddset(&urg, SIGURG);
+    sigaction(SIGURG, &act, NULL);
+    prctl(PR_SET_PDEATHSIG, SIGURG);
+    sigprocmask(SIG_UNBLOCK, &urg, NULL);
+    int r = services_stop(&w->s, w->seconds, err);
+    sigprocmask(SIG_BLOCK, &urg, NULL);
+    return r;
+}
+
+static int look(int dirfd, struct live *l, struct err *err)
+{
+    struct volume_facts v;
+    if (dirfd < 0)
+        return err_set(err, ERR_FAIL, "the guardian process got no directory");
+    return volume_look(dirfd, &v, err) == 0 ? live_look(dirfd, &v, l, err) : -1;
+}
+
+static void fulfil(struct charge *c, const struct wish_packet *w, int dirfd)
 {
     struct answer_packet a = {0};
-    if (w->wish == WISH_ARM) {
+    switch (w->wish) {
+    case WISH_ARM:
         c->armed = true;
         c->s = w->s;
-    } else if (w->wish == WISH_FORGET) {
+        break;
+    case WISH_FORGET:
         c->s.n = 0;
-    } else if (w->wish == WISH_BEFORE) {
+        break;
+    case WISH_BEFORE:
         a.result = c->before != NULL ? run_hook("--before", c->before, &a.err) : 0;
-    } else if (c->armed && !c->done) {
+        break;
+    case WISH_STOP:
+        a.result = stop_services(w, &a.err);
+        break;
+    case WISH_START:
+        a.result = services_start(&w->s, &a.err);
+        break;
+    case WISH_LOOK:
+        a.result = look(dirfd, &a.live, &a.err);
+        break;
+    case WISH_RELEASE:
+        if (!c->armed || c->done)
+            break;
         answer(&a);
         a.result = bring_back(c, &a.err);
+        break;
     }
     answer(&a);
+}
+
+/* A packet, and what came with it: -1 without. As recv. */
+static ssize_t take(struct wish_packet *w, int *dirfd)
+{
+    union with_fd with;
+    struct iovec v = {.iov_base = w, .iov_len = sizeof *w};
+    struct msghdr m = {.msg_iov = &v,
+                       .msg_iovlen = 1,
+                       .msg_control = &with,
+                       .msg_controllen = sizeof with};
+    *dirfd = -1;
+    ssize_t n = recvmsg(GUARD_FD, &m, MSG_CMSG_CLOEXEC);
+    const struct cmsghdr *h = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+    if (h != NULL && h->cmsg_type == SCM_RIGHTS &&
+        h->cmsg_len == CMSG_LEN(sizeof *dirfd))
+        memcpy(dirfd, CMSG_DATA(h), sizeof *dirfd);
+    return n;
 }
 
 static void guard(int fd, struct charge c) __attribute__((noreturn));
@@ -193,14 +274,16 @@ static void guard(int fd, struct charge c)
 {
     struct wish_packet w;
     struct err none = {0};
-    ssize_t n;
     settle_in(fd);
     for (;;) {
-        n = recv(GUARD_FD, &w, sizeof w, 0);
+        int dirfd;
+        ssize_t n = take(&w, &dirfd);
         if (n == (ssize_t)sizeof w)
-            fulfil(&c, &w);
+            fulfil(&c, &w, dirfd);
         else if (n >= 0 || errno != EINTR)
             break;
+        if (dirfd >= 0)
+            close(dirfd);
     }
     if (c.armed && !c.done) {
         /* A `supervisorctl stop` of the dead process dies with it, but what it has
@@ -269,6 +352,11 @@ static int hear(const struct guardian *g, struct answer_packet *a)
     return n == (ssize_t)sizeof *a ? 0 : -1;
 }
 
+static int gone(struct err *err)
+{
+    return err_sys(err, ERR_FAIL, "the guardian process is gone");
+}
+
 int guardian_arm(struct guardian *g, const struct services *s, struct err *err)
 {
     struct wish_packet w = {.wish = WISH_ARM};
@@ -276,7 +364,7 @@ int guardian_arm(struct guardian *g, const struct services *s, struct err *err)
     if (s != NULL)
         w.s = *s;
     if (tell(g, &w) != 0 || hear(g, &a) != 0)
-        return err_sys(err, ERR_FAIL, "the guardian process is gone");
+        return gone(err);
     g->charge.armed = true;
     g->charge.s = w.s;
     return 0;
@@ -304,9 +392,74 @@ int guardian_forget_services(struct guardian *g, struct err *err)
     const struct wish_packet w = {.wish = WISH_FORGET};
     struct answer_packet a;
     if (tell(g, &w) != 0 || hear(g, &a) != 0)
-        return err_sys(err, ERR_FAIL, "the guardian process is gone");
+        return gone(err);
     g->charge.s.n = 0;
     return 0;
+}
+
+/* A wish that has one answer. */
+static int ask(const struct guardian *g, const struct wish_packet *w, struct err *err)
+{
+    struct answer_packet a;
+    if (tell(g, w) != 0 || hear(g, &a) != 0)
+        return gone(err);
+    if (a.result != 0)
+        *err = a.err;
+    return a.result;
+}
+
+int guardian_stop(struct guardian *g, const struct services *s, unsigned seconds,
+                  struct err *err)
+{
+    const struct wish_packet w = {.wish = WISH_STOP, .seconds = seconds, .s = *s};
+    struct answer_packet a;
+    ssize_t n;
+    if (tell(g, &w) != 0)
+        return gone(err);
+    while ((n = recv(g->fd, &a, sizeof a, 0)) < 0 && errno == EINTR)
+        if (stop_signal() != 0)
+            (void)kill(g->pid, SIGURG);
+    if (n != (ssize_t)sizeof a)
+        return gone(err);
+    if (err_stopped(err) != 0)
+        return -1;
+    if (a.result != 0)
+        *err = a.err;
+    /* Who sent it a signal, if not we? */
+    if (err->cls == ERR_SIGNAL)
+        err->cls = ERR_FAIL;
+    return a.result;
+}
+
+int guardian_restart(struct guardian *g, const struct services *s, struct err *err)
+{
+    const struct wish_packet w = {.wish = WISH_START, .s = *s};
+    return ask(g, &w, err);
+}
+
+int guardian_look(struct guardian *g, int dirfd, struct live *l, struct err *err)
+{
+    struct wish_packet w = {.wish = WISH_LOOK};
+    struct answer_packet a;
+    union with_fd with = {.head = {.cmsg_len = CMSG_LEN(sizeof dirfd),
+                                   .cmsg_level = SOL_SOCKET,
+                                   .cmsg_type = SCM_RIGHTS}};
+    struct iovec v = {.iov_base = &w, .iov_len = sizeof w};
+    const struct msghdr m = {.msg_iov = &v,
+                             .msg_iovlen = 1,
+                             .msg_control = &with,
+                             .msg_controllen = sizeof with};
+    ssize_t n;
+    memcpy(CMSG_DATA(&with.head), &dirfd, sizeof dirfd);
+    do
+        n = sendmsg(g->fd, &m, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    if (n != (ssize_t)sizeof w || hear(g, &a) != 0)
+        return gone(err);
+    *l = a.live;
+    if (a.result != 0)
+        *err = a.err;
+    return a.result;
 }
 
 /* The guardian is gone. `begun`: it had begun to bring back. Starting a service twice

@@ -8,10 +8,15 @@
  * --after, once. Should it be gone when it is asked, the main process does the same.
  * The command of --before runs in it as well: whatever becomes of the main process, it
  * has ended before --after begins.
+ *
+ * It is no part of what the main process is confined to (util/confine.h), which can
+ * neither run a program any more nor see other processes: a restore has services
+ * stopped and servers looked for by it.
  */
 #ifndef PMM_GUARDIAN_H
 #define PMM_GUARDIAN_H
 
+#include "pmm/live.h"
 #include "pmm/services.h"
 #include "util/err.h"
 
@@ -43,6 +48,17 @@ int guardian_release(struct guardian *g, struct err *err);
  * would find is neither old nor new); `after` still runs at guardian_release. Returns 0
  * when the guardian has confirmed, -1 with ERR_FAIL if it is gone. */
 int guardian_forget_services(struct guardian *g, struct err *err);
+
+/* services_stop and services_start, made by the guardian. Stopping can be interrupted:
+ * ERR_SIGNAL; it also ends with the main process, and what was stopped is brought back
+ * as far as the guardian is armed. ERR_FAIL also if the guardian is gone. */
+int guardian_stop(struct guardian *g, const struct services *s, unsigned seconds,
+                  struct err *err);
+int guardian_restart(struct guardian *g, const struct services *s, struct err *err);
+
+/* volume_look and live_look, made by the guardian, of the open directory `dirfd`.
+ * Returns 0, or -1: ERR_FAIL also if the guardian is gone. */
+int guardian_look(struct guardian *g, int dirfd, struct live *l, struct err *err);
 
 /* Release if that was not done (errors are lost: call it before), end the process. */
 void guardian_free(struct guardian *g);

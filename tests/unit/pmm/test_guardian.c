@@ -8,10 +8,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
+#include <sys/file.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 #include "ctlworld.h"
 #include "pmm/guardian.h"
+#include "util/stop.h"
 
 #define AFTER "echo ran >>\"$CTLWORLD/after\""
 
@@ -284,6 +287,119 @@ static void test_a_backup_killed_while_it_stops_leaves_nothing_stopped(void **st
     assert_true(all_run() && after_ran());
 }
 
+static void stop_two_apart(struct guardian *g)
+{
+    struct err err = {0};
+    (void)guardian_stop(g, &two, 20, &err);
+}
+
+static void
+test_a_restore_killed_while_the_guardian_stops_leaves_nothing_stopped(void **state)
+{
+    (void)state;
+    ctl_write(&w, "slow/postgresql", "");
+    pid_t pid = backup(stop_two_apart);
+    assert_true(soon(stop_began));
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    assert_true(soon(after_ran));
+    usleep(3500000);
+    assert_true(all_run() && after_ran());
+}
+
+static void test_it_stops_and_starts_for_a_process_that_may_not(void **state)
+{
+    struct err err = {0};
+    (void)state;
+    struct guardian *g = start(NULL);
+    assert_int_equal(guardian_arm(g, &two, &err), 0);
+    assert_int_equal(guardian_stop(g, &two, 20, &err), 0);
+    assert_false(ctl_runs(&w, "postgresql") || ctl_runs(&w, "pmm-managed"));
+    assert_int_equal(guardian_forget_services(g, &err), 0);
+    assert_int_equal(guardian_restart(g, &two, &err), 0);
+    assert_true(all_run());
+
+    ctl_write(&w, "stuck/postgresql", "");
+    assert_int_equal(guardian_stop(g, &two, 1, &err), -1);
+    assert_int_equal(err.cls, ERR_FAIL);
+    assert_non_null(strstr(err.text, "postgresql"));
+    assert_int_equal(guardian_release(g, &err), 0);
+    guardian_free(g);
+}
+
+static void on_alarm(int sig)
+{
+    stop_set(sig);
+}
+
+/* Exit status 0: the stop was cut short, and all was brought back. */
+static int interrupted(void)
+{
+    struct err err = {0};
+    const struct sigaction act = {.sa_handler = on_alarm};
+    const struct itimerval soon_and_again = {{0, 20000}, {1, 0}};
+    struct guardian *g = start(AFTER);
+    ctl_write(&w, "stuck/postgresql", "");
+    sigaction(SIGALRM, &act, NULL);
+    if (guardian_arm(g, &two, &err) != 0)
+        return 1;
+    setitimer(ITIMER_REAL, &soon_and_again, NULL);
+    int r = guardian_stop(g, &two, 600, &err);
+    setitimer(ITIMER_REAL, &(struct itimerval){{0, 0}, {0, 0}}, NULL);
+    if (r == 0 || err.cls != ERR_SIGNAL)
+        return 2;
+    err = (struct err){0};
+    r = guardian_release(g, &err);
+    guardian_free(g);
+    return r != 0 ? 3 : 0;
+}
+
+static void test_stopping_can_be_interrupted(void **state)
+{
+    int status;
+    (void)state;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(interrupted());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_true(all_run() && after_ran());
+}
+
+static void test_it_sees_the_servers_of_a_directory_that_it_is_handed(void **state)
+{
+    static const char *const dirs[] = {"srv", "srv/victoriametrics",
+                                       "srv/victoriametrics/data"};
+    struct err err = {0};
+    struct live live;
+    (void)state;
+    assert_int_equal(chdir(w.dir), 0);
+    for (size_t i = 0; i < sizeof dirs / sizeof dirs[0]; i++)
+        assert_int_equal(mkdir(dirs[i], 0700), 0);
+    ctl_write(&w, "srv/pmm-distribution", "docker");
+    ctl_write(&w, "srv/victoriametrics/data/flock.lock", "");
+    struct guardian *g = start(NULL);
+    int dir = open("srv", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int lock = open("srv/victoriametrics/data/flock.lock", O_RDONLY | O_CLOEXEC);
+    assert_true(dir >= 0 && lock >= 0);
+    assert_int_equal(guardian_look(g, dir, &live, &err), 0);
+    assert_int_not_equal(live.state, LIVE_RUNNING);
+    assert_int_equal(flock(lock, LOCK_EX | LOCK_NB), 0);
+    assert_int_equal(guardian_look(g, dir, &live, &err), 0);
+    assert_int_equal(live.state, LIVE_RUNNING);
+    assert_string_equal(live.who, "VictoriaMetrics");
+    /* It has let go of both. */
+    close(lock);
+    assert_int_equal(guardian_look(g, dir, &live, &err), 0);
+    assert_int_not_equal(live.state, LIVE_RUNNING);
+    kill(guardian_of(getpid()), SIGKILL);
+    assert_int_equal(guardian_look(g, dir, &live, &err), -1);
+    assert_int_equal(err.cls, ERR_FAIL);
+    close(dir);
+    guardian_free(g);
+    assert_int_equal(chdir("/"), 0);
+}
+
 static void nothing(struct guardian *g)
 {
     (void)g;
@@ -483,6 +599,10 @@ int main(int argc, char **argv)
         TEST(test_forgotten_services_stay_down_and_the_command_runs),
         TEST(test_a_killed_backup_leaves_nothing_stopped),
         TEST(test_a_backup_killed_while_it_stops_leaves_nothing_stopped),
+        TEST(test_a_restore_killed_while_the_guardian_stops_leaves_nothing_stopped),
+        TEST(test_it_stops_and_starts_for_a_process_that_may_not),
+        TEST(test_stopping_can_be_interrupted),
+        TEST(test_it_sees_the_servers_of_a_directory_that_it_is_handed),
         TEST(test_the_command_before_runs_when_it_is_asked_for),
         TEST(test_a_command_before_that_fails_is_an_error),
         TEST(test_after_does_not_run_beside_a_before_that_is_still_at_work),

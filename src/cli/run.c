@@ -79,6 +79,26 @@ static void go_first(void)
     close(fd);
 }
 
+/* Those that read what others made take from themselves what they do not need. */
+static int prepare_confine(struct run *r, struct err *err)
+{
+    const struct options *o = r->opts;
+    static const bool confined[] = {[COMMAND_VERIFY] = true,
+                                    [COMMAND_LIST] = true,
+                                    [COMMAND_INFO] = true,
+                                    [COMMAND_DIFF] = true,
+                                    [COMMAND_RESTORE] = true};
+    if ((size_t)o->command >= sizeof confined || !confined[o->command])
+        return 0;
+    if (confine_new(&r->job.confine, err) != 0)
+        return -1;
+    if (o->metrics_file != NULL)
+        confine_allow_parent(r->job.confine, o->metrics_file, CONFINE_FILES);
+    if (o->stop_services) /* to the guardian */
+        confine_allow_signals(r->job.confine);
+    return 0;
+}
+
 static int prepare(struct run *r, struct err *err)
 {
     const struct options *o = r->opts;
@@ -103,28 +123,49 @@ static int prepare(struct run *r, struct err *err)
         return -1;
     if (o->command == COMMAND_BACKUP || o->command == COMMAND_RESTORE)
         go_first();
+    if (prepare_confine(r, err) != 0)
+        return -1;
     r->job.passphrase.prompt = prompt_ask;
     r->job.passphrase.prompt_ctx = r->message;
     return 0;
+}
+
+/* job.alone */
+static int alone(void *ctx, void (*fn)(void *arg), void *arg, struct err *err)
+{
+    return watch_alone(((struct run *)ctx)->watch, fn, arg, err);
+}
+
+static void tell_confined(const struct run *r)
+{
+    if (!r->opts->verbose || !report_has(r->report, "confined"))
+        return;
+    const char *why = report_get_text(r->report, "confined_why");
+    if (report_get_bool(r->report, "confined"))
+        message_note(r->message, "confined: it could open nothing but what it needed");
+    else
+        message_note(r->message, "not confined: %s", why != NULL ? why : "?");
 }
 
 /* The job itself, with the watcher beside it. */
 static int work(struct run *r, struct err *err)
 {
     struct progress_view view;
-    struct watch *watch;
     const struct watch_calls calls = {
         .tick = progress_tick, .line = progress_line, .ctx = &view};
 
     int64_t start = clock_ms();
     progress_init(&view, &r->progress, r->message, r->opts->progress, (uint64_t)start);
-    if (watch_start(&watch, &calls, err) != 0)
+    if (watch_start(&r->watch, &calls, err) != 0)
         return -1;
+    r->job.alone = alone;
+    r->job.alone_ctx = r;
     int rc = commands[r->opts->command].run(r, err);
-    watch_end(watch);
+    watch_end(r->watch);
     message_clear(r->message, true);
     r->seconds = (double)(clock_ms() - start) / 1000;
     report_double(r->report, "seconds", r->seconds);
+    tell_confined(r);
     return rc;
 }
 
@@ -219,6 +260,7 @@ int run_command(const struct options *opts, struct message *message)
              commands[opts->command].print != NULL)
         commands[opts->command].print(&r);
     guardian_free(r.job.guardian);
+    confine_free(r.job.confine);
     report_free(r.report);
     return status;
 }

@@ -9,6 +9,7 @@
 
 #include "cli/message.h"
 #include "cli/options.h"
+#include "cli/watch.h"
 #include "job/job.h"
 #include "report/report.h"
 #include "util/err.h"
@@ -21,6 +22,7 @@ struct run {
     struct report *report;
     struct progress progress;
     struct job job;
+    struct watch *watch;
     double seconds;       /* that the job took; for print */
     uint64_t differences; /* diff's */
     bool directory;       /* the operand is a directory of archives */

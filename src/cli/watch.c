@@ -124,13 +124,29 @@ int watch_start(struct watch **w, const struct watch_calls *calls, struct err *e
     return 0;
 }
 
-void watch_end(struct watch *w)
+static void end_thread(struct watch *w)
 {
-    if (w == NULL)
+    if (w->thread == NULL)
         return;
     atomic_store(&w->done, true);
     thread_wake(w->thread);
     thread_join(w->thread);
+    w->thread = NULL;
+    atomic_store(&w->done, false);
+}
+
+int watch_alone(struct watch *w, void (*fn)(void *arg), void *arg, struct err *err)
+{
+    end_thread(w);
+    fn(arg);
+    return thread_start(&w->thread, watcher, w, err);
+}
+
+void watch_end(struct watch *w)
+{
+    if (w == NULL)
+        return;
+    end_thread(w);
     restore(w);
     free(w);
 }

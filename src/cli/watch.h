@@ -31,6 +31,11 @@ int watch_start(struct watch **w, const struct watch_calls *calls, struct err *e
 /* Main thread, when no other thread is left: end the watcher, give signals back the
  * meaning they had before (SIGUSR1 stays blocked). One that arrives from here on ends
  * the program as usual. */
+/* Call fn(arg) while the watcher is not there: its thread ends before, and another one
+ * begins after. Signals that come meanwhile wait. Main thread. Returns 0, or -1
+ * (ERR_FAIL): no other one could be started. */
+int watch_alone(struct watch *w, void (*fn)(void *arg), void *arg, struct err *err);
+
 void watch_end(struct watch *w);
 
 /* End the program by `sig`, as a shell expects of one that was stopped by it. Process 1

@@ -61,6 +61,8 @@ int diff_run(const struct job *job, const struct diff_opts *opts, uint64_t *coun
     if (opened_open(&o, opts->archive, false, err) != 0)
         goto out;
     dir = content_open(opts->directory, err);
+    if (dir >= 0 && job->confine != NULL)
+        confine_allow_fd(job->confine, dir, CONFINE_READ);
     if (dir < 0 || opened_unlock(&o, job, err) != 0 || opened_index(&o, err) != 0 ||
         (!opts->no_defaults && take_defaults(dir, &c.defaults, err) != 0) ||
         compare_open(&d.compare, dir, &c, opts->fn, opts->fn_ctx, err) != 0)

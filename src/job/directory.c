@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "job/confined.h"
 #include "job/opened.h"
 #include "job/verify.h"
 #include "store/dirlock.h"
@@ -19,6 +20,15 @@ bool directory_is(const char *path)
     return strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+/* Proofs are written into the directory when all is read. */
+static int confine(const struct job *job, const char *dir, unsigned may,
+                   struct err *err)
+{
+    if (job->confine != NULL)
+        confine_allow(job->confine, dir, may);
+    return confined_enter(job, err);
+}
+
 int directory_list(const struct job *job, const char *dir, bool use_key,
                    directory_fn *fn, void *ctx, struct err *err)
 {
@@ -27,6 +37,7 @@ int directory_list(const struct job *job, const char *dir, bool use_key,
     uint64_t good = 0, other = 0;
     int rc = -1;
     if ((!use_key || key_get(&key, &job->passphrase, job, err) == 0) &&
+        confine(job, dir, CONFINE_READ, err) == 0 &&
         catalog_read(&c, dir, NULL, use_key ? &key : NULL, job->now, err) == 0)
         rc = 0;
     for (size_t i = 0; rc == 0 && i < c->n; i++) {
@@ -248,6 +259,7 @@ int directory_verify(const struct job *job, const struct directory_verify *opts,
     enum proof *proofs = NULL;
     int rc = -1;
     if (key_get(&key, &job->passphrase, job, err) != 0 ||
+        confine(job, opts->dir, CONFINE_FILES, err) != 0 ||
         catalog_read(&c, opts->dir, NULL, NULL, job->now, err) != 0)
         goto out;
     size_t n = sample(opts, c->n);

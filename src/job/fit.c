@@ -12,14 +12,11 @@
 #include "pmm/volume.h"
 #include "util/path.h"
 
-/* Where an image of PMM says which version it is. */
-#define IMAGE_VERSION "/usr/share/percona-dashboards/VERSION"
-
 /* "" where nobody knows. */
 static void image_version(char version[VOLUME_TEXT])
 {
     version[0] = '\0';
-    FILE *f = fopen(IMAGE_VERSION, "re");
+    FILE *f = fopen(FIT_IMAGE_VERSION, "re");
     if (f == NULL)
         return;
     if (fgets(version, VOLUME_TEXT, f) != NULL)

@@ -13,6 +13,9 @@
 #include "util/idmap.h"
 #include "util/notice.h"
 
+/* Where an image of PMM says which version it is. */
+#define FIT_IMAGE_VERSION "/usr/share/percona-dashboards/VERSION"
+
 /* PMM upgrades an older volume when it starts; what a newer one wrote it may not read,
  * and does not notice. ERR_REFUSED if the archive's version is above `target` (or, if
  * that is NULL, what the PMM image says in which this runs), unless `force`. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "format/slot.h"
+#include "job/confined.h"
 #include "job/opened.h"
 #include "util/utc.h"
 
@@ -126,7 +127,8 @@ int info_run(const struct job *job, const char *archive, bool use_key,
         err_set(err, ERR_USAGE, "info needs a file, not a stream: %s", archive);
         goto out;
     }
-    if (tell_header(&o, job->report, err) != 0)
+    if ((!use_key && confined_enter(job, err) != 0) ||
+        tell_header(&o, job->report, err) != 0)
         goto out;
     report_bool(job->report, "authenticated", use_key);
     rc = use_key ? tell_all(&o, job, attached, content, err) : 0;

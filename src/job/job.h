@@ -11,12 +11,19 @@
 #include "report/report.h"
 #include "seal/kdf.h"
 #include "secret/passphrase.h"
+#include "util/confine.h"
+#include "util/err.h"
 #include "util/progress.h"
 
 struct job {
     struct report *report;
     struct progress *progress;
-    struct guardian *guardian; /* NULL: this run stops nothing */
+    struct guardian *guardian; /* NULL: this run stops nothing, and restores nothing */
+    struct confine *confine;   /* NULL: this command keeps its rights */
+    /* Call fn(arg) in the main thread while there is no other one; NULL: there is none.
+     * Returns 0 or -1. */
+    int (*alone)(void *ctx, void (*fn)(void *arg), void *arg, struct err *err);
+    void *alone_ctx;
     struct passphrase_opts passphrase;
     struct kdf_limits kdf_limits;
     unsigned threads; /* workers, 1..PIPE_WORKERS_MAX */

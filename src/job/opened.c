@@ -2,6 +2,7 @@
 
 #include <stdatomic.h>
 
+#include "job/confined.h"
 #include "job/source.h"
 #include "util/buf.h"
 #include "util/utc.h"
@@ -23,7 +24,8 @@ int opened_open(struct opened *o, const char *path, bool writable, struct err *e
 
 int opened_unlock(struct opened *o, const struct job *job, struct err *err)
 {
-    if (key_get(&o->key, &job->passphrase, job, err) != 0)
+    if (key_get(&o->key, &job->passphrase, job, err) != 0 ||
+        confined_enter(job, err) != 0)
         return -1;
     return opened_unlock_by(o, &o->key, err);
 }

@@ -28,7 +28,8 @@ struct opened {
 /* Open without a key: reader->header is known. `writable` as in store/input.h. */
 int opened_open(struct opened *o, const char *path, bool writable, struct err *err);
 
-/* Get the passphrase and unlock. A wrong one is reported with its source. */
+/* Get the passphrase, confine this process (job/confined.h) and unlock. A wrong
+ * passphrase is reported with its source. */
 int opened_unlock(struct opened *o, const struct job *job, struct err *err);
 
 /* The same with a key that is there already (borrowed for the call). */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "job/confined.h"
 #include "job/fit.h"
 #include "job/nested.h"
 #include "job/opened.h"
@@ -122,10 +123,10 @@ static int some_only(const struct restore *r, struct err *err)
     return err_hint(err, "leave it out to restore everything");
 }
 
-static int open_archive(struct restore *r, struct err *err)
+static int open_archive(struct restore *r, const struct job *job, struct err *err)
 {
     struct opened *o = &r->o;
-    if (opened_unlock(o, r->job, err) != 0 || opened_index(o, err) != 0 ||
+    if (opened_unlock(o, job, err) != 0 || opened_index(o, err) != 0 ||
         check_version(r, err) != 0)
         return -1;
     if (o->index == NULL || r->opts->npaths == 0)
@@ -137,15 +138,17 @@ static int open_archive(struct restore *r, struct err *err)
 
 /* To open the target is to put back what a restore that was killed in its moves has
  * left: not under a server that was started on it meanwhile, and not for an archive
- * that does not open. */
+ * that does not open. So this one opens before it is known where to confine to. */
 static int check_half_done(struct restore *r, struct err *err)
 {
     int fd = open(r->opts->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int rc = fit_stopped(r->job->guardian, fd, r->opts->target, err);
     if (fd >= 0)
         close(fd);
+    struct job free_yet = *r->job;
+    free_yet.confine = NULL;
     if (rc == 0)
-        return open_archive(r, err);
+        return open_archive(r, &free_yet, err);
     if (err->cls == ERR_REFUSED) {
         err->hint[0] = '\0';
         err_hint(err,
@@ -155,12 +158,26 @@ static int check_half_done(struct restore *r, struct err *err)
     return -1;
 }
 
+/* Nothing but the target is to be written from here on. */
+static void allow(const struct restore *r)
+{
+    struct confine *c = r->job->confine;
+    if (c == NULL)
+        return;
+    confine_allow(c, FIT_IMAGE_VERSION, CONFINE_READ);
+    if (r->place != NULL)
+        confine_allow_fd(c, place_base(r->place), CONFINE_TREES);
+}
+
 static int open_both(struct restore *r, struct err *err)
 {
     bool half = !r->opts->dry_run && content_half_done(r->opts->target);
     if (half && check_half_done(r, err) != 0)
         return -1;
-    if (open_target(r, err) != 0 || (!half && open_archive(r, err) != 0))
+    if (open_target(r, err) != 0)
+        return -1;
+    allow(r);
+    if (half ? confined_enter(r->job, err) != 0 : open_archive(r, r->job, err) != 0)
         return -1;
     return r->place != NULL && r->parts != NULL ? check_paths(r, err) : 0;
 }
@@ -204,7 +221,7 @@ static int open_extract(struct restore *r, struct err *err)
 {
     const struct restore_opts *o = r->opts;
     int fd = place_staging(r->place, err);
-    if (fd < 0 || names_open(&r->names, NULL, NULL, err) != 0)
+    if (fd < 0)
         return -1;
     r->how = (struct extract_opts){.owner = o->owner,
                                    .uid = o->uid,
@@ -356,7 +373,8 @@ static int run(struct restore *r, struct err *err)
 
     if (opened_open(&r->o, r->opts->archive, false, err) != 0 ||
         select_new(&r->select, r->opts->paths, r->opts->npaths, err) != 0 ||
-        some_only(r, err) != 0 || open_both(r, err) != 0)
+        some_only(r, err) != 0 || names_open(&r->names, NULL, NULL, err) != 0 ||
+        open_both(r, err) != 0)
         return -1;
     if (r->opts->dry_run) {
         if (unpack(r, &nowhere, err) != 0)

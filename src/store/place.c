@@ -204,12 +204,12 @@ const char *place_path(const struct place *p)
     return p->t.path;
 }
 
-/* The directory that holds staging, and its path. */
-static int base(const struct place *p)
+int place_base(const struct place *p)
 {
     return p->inside ? p->t.fd : p->t.parentfd;
 }
 
+/* The path of place_base. */
 static const char *base_path(const struct place *p)
 {
     return p->inside ? p->t.path : p->t.parent;
@@ -221,13 +221,13 @@ static int make_stage(struct place *p, struct err *err)
 {
     struct stat st;
     tmpname_make(p->stage_name, LEFTOVER_STAGING, "");
-    if (mkdirat(base(p), p->stage_name, 0700) != 0) {
+    if (mkdirat(place_base(p), p->stage_name, 0700) != 0) {
         if (errno == EEXIST)
             return 0;
         return err_sys(err, ERR_FAIL, "cannot make a directory in: %s", base_path(p));
     }
-    p->stage =
-        openat(base(p), p->stage_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    p->stage = openat(place_base(p), p->stage_name,
+                      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (p->stage < 0 && errno == ENOENT)
         return 0;
     p->staged = true;
@@ -238,7 +238,7 @@ static int make_stage(struct place *p, struct err *err)
     if (!ours && errno != EWOULDBLOCK)
         return err_sys(err, ERR_FAIL, "cannot lock: %s/%s", base_path(p),
                        p->stage_name);
-    if (ours && fstatat(base(p), p->stage_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+    if (ours && fstatat(place_base(p), p->stage_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
         return 1;
     if (ours && errno != ENOENT)
         return err_sys(err, ERR_FAIL, "cannot look at: %s/%s", base_path(p),
@@ -274,7 +274,7 @@ int place_space(const struct place *p, uint64_t *bytes, uint64_t *inodes,
                 struct err *err)
 {
     struct statvfs v;
-    if (fstatvfs(base(p), &v) != 0)
+    if (fstatvfs(place_base(p), &v) != 0)
         return err_sys(err, ERR_FAIL, "cannot tell the free space: %s", base_path(p));
     *bytes = (uint64_t)v.f_bavail * v.f_frsize;
     *inodes = v.f_files == 0 ? UINT64_MAX : (uint64_t)v.f_favail;
@@ -286,7 +286,7 @@ static void remove_old(const struct place *p, const char *name,
                        const struct notice_sink *notices)
 {
     struct err why = {0};
-    if (rmtree_at(base(p), name, &why) != 0)
+    if (rmtree_at(place_base(p), name, &why) != 0)
         notice(notices, NOTICE_WARNING, "old-not-removed", p->t.path,
                "the old content is still in %s/%s: %s", base_path(p), name, why.text);
 }
@@ -587,7 +587,7 @@ void place_free(struct place *p)
         return;
     struct err ignored = {0};
     if (p->staged)
-        (void)rmtree_at(base(p), p->stage_name, &ignored);
+        (void)rmtree_at(place_base(p), p->stage_name, &ignored);
     if (p->inside && p->touched && !p->committed)
         (void)dirmeta_time(p->t.fd, &p->before);
     if (p->stage >= 0)

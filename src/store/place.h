@@ -50,6 +50,10 @@ char *const *place_mounts(const struct place *p);
 int place_fd(const struct place *p);
 const char *place_path(const struct place *p);
 
+/* The directory in which all of this happens, staging and moves: the target's parent,
+ * or the target itself where staging is inside. Owned by p. */
+int place_base(const struct place *p);
+
 /* The staging directory to extract into (0700, made by the first call), on the file
  * system of the target. Returns its descriptor, owned by p, or -1: ERR_FAIL, ERR_BUSY.
  */

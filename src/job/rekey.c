@@ -169,7 +169,7 @@ static int build(struct rekey *k, struct err *err)
         keys_unlock(k->keys->new.ring, &parsed, k->raw, r->header_size, &keys, NULL,
                     err) != 0)
         return -1;
-    bool same = memcmp(keys->file_key, r->keys->file_key, FILE_KEY_SIZE) == 0;
+    bool same = secret_equal(keys->file_key, r->keys->file_key, FILE_KEY_SIZE);
     keys_free(keys);
     return same ? 0
                 : err_set(err, ERR_FAIL, "the new header does not open the archive");

@@ -318,7 +318,7 @@ static int from_terminal(const struct passphrase_opts *o, struct passphrase *p,
     snprintf(text, sizeof text, "Repeat the %s: ", o->what);
     int m = ask(o, text, second, err);
     int r = m < 0 ? -1 : 0;
-    if (r == 0 && (m != n || memcmp(p->bytes, second, p->len) != 0))
+    if (r == 0 && (m != n || !secret_equal(p->bytes, second, p->len)))
         r = err_set(err, ERR_KEY, "the two are not the same: nothing was done");
     secret_free(second);
     return r;

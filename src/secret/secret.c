@@ -35,6 +35,11 @@ void secret_free(void *p)
     sodium_free(p);
 }
 
+bool secret_equal(const void *a, const void *b, size_t len)
+{
+    return sodium_memcmp(a, b, len) == 0;
+}
+
 void secret_wipe(void *p, size_t len)
 {
     sodium_memzero(p, len);

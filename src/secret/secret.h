@@ -5,6 +5,7 @@
 #ifndef SECRET_SECRET_H
 #define SECRET_SECRET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "util/err.h"
@@ -19,6 +20,9 @@ void *secret_alloc(size_t len, struct err *err);
 
 /* Wipe and free. NULL is harmless. */
 void secret_free(void *p);
+
+/* Whether both are the same, in a time that does not depend on where they differ. */
+bool secret_equal(const void *a, const void *b, size_t len);
 
 /* Wipe `len` bytes that live elsewhere (stack, buffers). */
 void secret_wipe(void *p, size_t len);

@@ -82,6 +82,22 @@ static void test_wipe_leaves_zeros(void **state)
     assert_int_equal(b[sizeof b - 1], 'x');
 }
 
+static void test_equal_looks_at_every_byte(void **state)
+{
+    (void)state;
+    char a[100], b[100];
+    memset(a, 'x', sizeof a);
+    memset(b, 'x', sizeof b);
+    assert_true(secret_equal(a, b, sizeof a));
+    assert_true(secret_equal(a, b, 0));
+    for (size_t i = 0; i < sizeof b; i++) {
+        b[i] ^= 1;
+        assert_false(secret_equal(a, b, sizeof a));
+        assert_true(secret_equal(a, b, i));
+        b[i] ^= 1;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -90,6 +106,7 @@ int main(void)
         cmocka_unit_test(test_too_much_is_an_error),
         cmocka_unit_test(test_memory_is_given_where_none_may_be_locked),
         cmocka_unit_test(test_wipe_leaves_zeros),
+        cmocka_unit_test(test_equal_looks_at_every_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,6 +38,8 @@ int cmd_info_run(struct run *r, struct err *err)
     const struct options *o = r->opts;
     struct buf content = {0};
     bool use_key = o->passphrase_given || o->attached != NULL;
+    if (!use_key)
+        passphrase_forget(&o->passphrase);
     int rc = info_run(&r->job, o->archive, use_key, o->attached, &content, err);
     if (rc == 0 && content.len > 0 && put_attached(r->out, &content) != 0)
         rc = err_sys(err, ERR_FAIL, "cannot write to standard output");

@@ -61,6 +61,8 @@ static int list_directory(struct run *r, struct err *err)
         return err_set(err, ERR_USAGE,
                        "a directory of archives has no PATHs: list one "
                        "of its archives");
+    if (!o->passphrase_given)
+        passphrase_forget(&o->passphrase);
     if (directory_list(&r->job, o->archive, o->passphrase_given, on_archive, r, err) !=
         0)
         return -1;

@@ -123,6 +123,8 @@ static int prepare(struct run *r, struct err *err)
         return -1;
     if (o->command == COMMAND_BACKUP || o->command == COMMAND_RESTORE)
         go_first();
+    if (o->command != COMMAND_REKEY)
+        passphrase_forget(&o->new_source);
     if (prepare_confine(r, err) != 0)
         return -1;
     r->job.passphrase.prompt = prompt_ask;

@@ -222,12 +222,12 @@ static void wipe(const char *name)
     unsetenv(name);
 }
 
-static void wipe_all(const struct passphrase_opts *o)
+void passphrase_forget(const struct passphrase_opts *opts)
 {
     static const char *const suffixes[] = {"", "_FILE", "_COMMAND"};
     char name[VARIABLE_SIZE];
     for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++)
-        if (variable(name, o, suffixes[i]) != NULL)
+        if (variable(name, opts, suffixes[i]) != NULL)
             wipe(name);
 }
 
@@ -356,7 +356,7 @@ int passphrase_get(const struct passphrase_opts *opts, struct passphrase *p,
     if (p->bytes == NULL)
         return -1;
     int rc = from_any(opts, p, err);
-    wipe_all(opts); /* an option may have gone before them */
+    passphrase_forget(opts); /* an option may have gone before them */
     if (rc == 0 && finish(opts, p, err) == 0)
         return 0;
     passphrase_free(p);

@@ -51,6 +51,9 @@ int passphrase_get(const struct passphrase_opts *opts, struct passphrase *p,
 
 void passphrase_free(struct passphrase *p);
 
+/* Who will not ask for it: wipe and unset the variables that passphrase_get would. */
+void passphrase_forget(const struct passphrase_opts *opts);
+
 /* Strength by zxcvbn, in bits (log2 of guesses). */
 double passphrase_bits(const struct passphrase *p);
 

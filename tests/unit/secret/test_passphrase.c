@@ -294,6 +294,22 @@ static void test_a_variable_is_wiped_once_read(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+static void test_what_is_not_asked_for_is_forgotten(void **state)
+{
+    (void)state;
+    struct passphrase_opts o = opts();
+    char value[] = "not-asked-for";
+    assert_int_equal(setenv("PMM_SEAL_PASSPHRASE", value, 1), 0);
+    assert_int_equal(setenv("PMM_SEAL_PASSPHRASE_COMMAND", "echo made", 1), 0);
+    const char *stands = getenv("PMM_SEAL_PASSPHRASE");
+    passphrase_forget(&o);
+    assert_null(getenv("PMM_SEAL_PASSPHRASE"));
+    assert_null(getenv("PMM_SEAL_PASSPHRASE_COMMAND"));
+    assert_int_equal(stands[0], 0);
+    passphrase_forget(&o);
+    fails(&o, ERR_KEY, "no passphrase");
+}
+
 static void test_variables_name_files_and_commands(void **state)
 {
     (void)state;
@@ -415,6 +431,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_two_sources_at_once_are_refused),
         cmocka_unit_test(test_an_option_goes_before_a_variable),
         cmocka_unit_test(test_a_variable_is_wiped_once_read),
+        cmocka_unit_test(test_what_is_not_asked_for_is_forgotten),
         cmocka_unit_test(test_variables_name_files_and_commands),
         cmocka_unit_test(test_a_new_passphrase_is_asked_for_twice),
         cmocka_unit_test(test_no_source_names_those_tried),

@@ -40,7 +40,8 @@ int meta_type(const struct stat *st)
 
 bool meta_same_time(const struct item *item, const struct stat *st)
 {
-    return item->mtime == st->st_mtim.tv_sec && item->mtime_ns == st->st_mtim.tv_nsec;
+    return item->mtime == st->st_mtim.tv_sec &&
+           (int64_t)item->mtime_ns == st->st_mtim.tv_nsec;
 }
 
 static int lies(const char *path, const char *what, struct err *err)

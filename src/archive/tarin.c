@@ -81,9 +81,8 @@ static int check_rest(struct tarin *t)
 {
     uint64_t used = (uint64_t)archive_filter_bytes(t->a, 0);
     uint64_t left = t->run_end > used ? t->run_end - used : 0;
-    if (left > t->run_len)
-        left = t->run_len;
-    if (left > 0 && rest_is_zero(t, t->run + (t->run_len - left), left) != 0)
+    size_t here = left < t->run_len ? (size_t)left : t->run_len;
+    if (here > 0 && rest_is_zero(t, t->run + (t->run_len - here), here) != 0)
         return -1;
     while (!t->drained) {
         const void *p;

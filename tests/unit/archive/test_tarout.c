@@ -31,7 +31,7 @@ static void test_the_bytes_of_an_entry_are_a_tar_of_their_own(void **state)
                          e[i + 1].item.tar_offset);
     assert_int_equal(w.tar.len - 1024, e[2].item.tar_offset + e[2].item.tar_length);
     for (int i = 2; i >= 0; i--)
-        buf_add(&cut, w.tar.p + e[i].item.tar_offset, e[i].item.tar_length);
+        buf_add(&cut, w.tar.p + e[i].item.tar_offset, (size_t)e[i].item.tar_length);
     buf_add(&cut, zeros, sizeof zeros);
     struct archive *a = reader(cut.p, cut.len);
     for (int i = 2; i >= 0; i--) {

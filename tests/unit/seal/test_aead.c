@@ -176,7 +176,7 @@ static void test_the_bytes_are_those_of_the_library(void **state)
         crypto_aead_xchacha20poly1305_ietf_encrypt(
             out, &n, f.plain, clear ? 0 : LEN, aad, sizeof aad - (clear ? 0 : LEN),
             NULL, nonce, TYPES[t] == REC_DATA ? f.keys.data : f.keys.meta);
-        assert_memory_equal(out, clear ? f.body + LEN : f.body, n);
+        assert_memory_equal(out, clear ? f.body + LEN : f.body, (size_t)n);
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <string.h>
+#include <time.h>
 
 #include "format/limits.h"
 #include "util/path.h"
@@ -74,6 +75,17 @@ int itemrules_tile(struct itemrules *rules, const struct item *item, struct err 
     return item->type != ITEM_FILE
                ? 0
                : primaries_add(&rules->files, item->path, item->tar_offset, err);
+}
+
+int itemrules_time(const struct item *item, struct err *err)
+{
+    if ((int64_t)(time_t)item->mtime == item->mtime)
+        return 0;
+    err_set(err, ERR_FAIL, "the time of %s is one that this program cannot hold",
+            item->path);
+    err_hint(err, "times of 32 bits end in January 2038: use pmm-seal on a machine of "
+                  "64 bits");
+    return -1;
 }
 
 int itemrules_end(const struct itemrules *rules, const struct end *end, struct err *err)

@@ -37,6 +37,10 @@ int itemrules_path(struct itemrules *rules, const char *path, uint8_t type,
                    struct err *err);
 int itemrules_tile(struct itemrules *rules, const struct item *item, struct err *err);
 
+/* A time beyond what time_t holds where it has 32 bits: it would be read as another
+ * one, and a good archive look damaged. ERR_FAIL. */
+int itemrules_time(const struct item *item, struct err *err);
+
 /* After the last one: as many as `end` counts, at least one, and behind them room for
  * the tar's end. ERR_DAMAGED. */
 int itemrules_end(const struct itemrules *rules, const struct end *end,

@@ -33,7 +33,8 @@ int items_next(struct items *it, struct item *item, struct err *err)
     if (item_decode(it->p + it->off, it->len - it->off, item, &used, err) != 0)
         return -1;
     it->off += used;
-    if (itemrules_path(&it->rules, item->path, item->type, err) != 0 ||
+    if (itemrules_time(item, err) != 0 ||
+        itemrules_path(&it->rules, item->path, item->type, err) != 0 ||
         itemrules_tile(&it->rules, item, err) != 0)
         return -1;
     return 1;

@@ -62,6 +62,8 @@ static int match(struct unpack *u, struct err *err)
             return -1;
         if (w == 0 || s == 0)
             return 0;
+        if (itemrules_time(&want, err) != 0)
+            return -1;
         if (!item_equal(&want, &seen))
             return err_set(
                 err, ERR_DAMAGED,

@@ -4,22 +4,26 @@
 #include <string.h>
 #include <time.h>
 
+/* Where time_t has 32 bits, a later time would become an earlier one. */
+static int split(int64_t t, struct tm *tm)
+{
+    time_t tt = (time_t)t;
+    return (int64_t)tt == t && gmtime_r(&tt, tm) != NULL ? 0 : -1;
+}
+
 char *utc_stamp(char out[UTC_STAMP_SIZE], int64_t t)
 {
-    struct tm tm = {0};
-    time_t tt = (time_t)t;
-    gmtime_r(&tt, &tm);
-    if (strftime(out, UTC_STAMP_SIZE, "%Y%m%dT%H%M%SZ", &tm) == 0)
+    struct tm tm;
+    if (split(t, &tm) != 0 || strftime(out, UTC_STAMP_SIZE, "%Y%m%dT%H%M%SZ", &tm) == 0)
         strcpy(out, "?");
     return out;
 }
 
 char *utc_rfc3339(char out[UTC_STAMP_SIZE], int64_t t)
 {
-    struct tm tm = {0};
-    time_t tt = (time_t)t;
-    gmtime_r(&tt, &tm);
-    if (strftime(out, UTC_STAMP_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+    struct tm tm;
+    if (split(t, &tm) != 0 ||
+        strftime(out, UTC_STAMP_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
         strcpy(out, "?");
     return out;
 }

@@ -1,3 +1,4 @@
+/* The rules that bind items to one another, and to the machine that reads them. */
 #include "job/itemrules.h"
 
 #include <setjmp.h>
@@ -7,6 +8,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define BLOCK 512u
 
@@ -181,6 +183,30 @@ static void test_items_add_up_to_the_totals(void **state)
     itemrules_free(&rules);
 }
 
+static void test_a_time_that_this_machine_cannot_hold_is_refused(void **state)
+{
+    (void)state;
+    static const int64_t good[] = {0, -1, 1700000000, INT32_MAX, INT32_MIN};
+    static const int64_t wide[] = {1ll + INT32_MAX, -1ll + INT32_MIN, 1ll << 34,
+                                   -(1ll << 34)};
+    struct item item = {.type = ITEM_FILE, .path = "late"};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        struct err err = {0};
+        item.mtime = good[i];
+        assert_int_equal(itemrules_time(&item, &err), 0);
+    }
+    for (size_t i = 0; i < sizeof wide / sizeof *wide; i++) {
+        struct err err = {0};
+        item.mtime = wide[i];
+        assert_int_equal(itemrules_time(&item, &err), sizeof(time_t) > 4 ? 0 : -1);
+        if (sizeof(time_t) > 4)
+            continue;
+        assert_int_equal(err.cls, ERR_FAIL); /* and not that the archive is damaged */
+        assert_non_null(strstr(err.text, "late"));
+        assert_non_null(strstr(err.hint, "64 bits"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +216,7 @@ int main(void)
         cmocka_unit_test(test_a_hard_link_names_an_earlier_file_and_its_place),
         cmocka_unit_test(test_a_primary_is_found_among_many),
         cmocka_unit_test(test_items_add_up_to_the_totals),
+        cmocka_unit_test(test_a_time_that_this_machine_cannot_hold_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -106,6 +106,9 @@ static void test_going_back_keeps_to_the_calendar(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct span s;
         char text[UTC_STAMP_SIZE];
+        if (sizeof(time_t) <= 4 &&
+            (strcmp(rows[i].from, "2038") > 0 || strcmp(rows[i].to, "1902") < 0))
+            continue; /* util/utc does not reach it there */
         assert_int_equal(span_parse(rows[i].span, &s), 0);
         utc_rfc3339(text, span_before(&s, at(rows[i].from)));
         if (strcmp(text, rows[i].to) != 0)
@@ -117,8 +120,10 @@ static void test_going_back_keeps_to_the_calendar(void **state)
 static void test_every_day_of_eight_centuries_has_its_month(void **state)
 {
     (void)state;
-    int64_t end = at("2400-01-02T00:00:00Z");
-    for (int64_t t = at("1600-01-01T00:00:00Z"); t < end; t += 86400) {
+    bool wide = sizeof(time_t) > 4; /* else those that the C library knows, too */
+    int64_t end = at(wide ? "2400-01-02T00:00:00Z" : "2038-01-01T00:00:00Z");
+    int64_t from = at(wide ? "1600-01-01T00:00:00Z" : "1902-01-01T00:00:00Z");
+    for (int64_t t = from; t < end; t += 86400) {
         struct tm tm;
         time_t noon = (time_t)t + 43200, last = (time_t)t + 86399;
         int64_t month;

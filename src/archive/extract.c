@@ -12,6 +12,8 @@
 #include "archive/beneath.h"
 #include "archive/digest.h"
 #include "archive/meta.h"
+#include "archive/missed.h"
+#include "archive/partials.h"
 #include "archive/readback.h"
 #include "archive/spool.h"
 #include "archive/xattr.h"
@@ -31,12 +33,6 @@ struct level {
     struct entry meta; /* to be set on leaving; no path */
 };
 
-/* How often something was missed, and where first. */
-struct tally {
-    uint64_t n;
-    char *first;
-};
-
 struct extract {
     int rootfd;
     struct extract_opts opts;
@@ -54,10 +50,12 @@ struct extract {
     size_t extents_cap;
     int fd;    /* of the current ITEM_FILE, or -1 */
     bool skip; /* the current entry could not be made, and that is told */
+    bool link_lost;
+    struct partials partials;
     uint64_t promised, wrote,
         next; /* content: bytes to come in all, here, end of the last */
 
-    struct tally no_owner, no_xattr, no_time, no_device;
+    struct missed missed;
 };
 
 static int fail(const char *what, const char *path, struct err *err)
@@ -72,13 +70,6 @@ static int fail(const char *what, const char *path, struct err *err)
 static int damaged(const char *path, const char *why, struct err *err)
 {
     return err_set(err, ERR_DAMAGED, "the archive is damaged: %s: %s", path, why);
-}
-
-static int count(struct tally *t, const char *path, struct err *err)
-{
-    if (t->n++ == 0 && (t->first = strdup(path)) == NULL)
-        return err_nomem(err);
-    return 0;
 }
 
 /* ---- open, free ---- */
@@ -148,10 +139,8 @@ void extract_free(struct extract *x)
     }
     free(x->levels);
     entry_clear(&x->cur);
-    free(x->no_owner.first);
-    free(x->no_xattr.first);
-    free(x->no_time.first);
-    free(x->no_device.first);
+    partials_free(&x->partials);
+    missed_free(&x->missed);
     digest_free(x->digest);
     spool_free(x->spool);
     free(x);
@@ -159,17 +148,22 @@ void extract_free(struct extract *x)
 
 /* ---- metadata ---- */
 
-/* Set what `e` wants, and note down for the read-back what it then has. */
-static int finish_meta(struct extract *x, const struct meta_at *at, const char *path,
-                       struct entry *e, struct err *err)
+/* Set what `e` wants. */
+static int set_meta(struct extract *x, const struct meta_at *at, const char *path,
+                    struct entry *e, struct err *err)
 {
     struct meta_missed missed = {0};
     bool set_owner = x->opts.owner != EXTRACT_OWNER_CALLER;
     if (meta_apply(at, path, set_owner, e, &missed, err) != 0)
         return -1;
-    if ((missed.owner && count(&x->no_owner, path, err) != 0) ||
-        (missed.xattr && count(&x->no_xattr, path, err) != 0) ||
-        (missed.time && count(&x->no_time, path, err) != 0))
+    return missed_meta(&x->missed, &missed, path, err);
+}
+
+/* The same, and note down for the read-back what it then has. */
+static int finish_meta(struct extract *x, const struct meta_at *at, const char *path,
+                       struct entry *e, struct err *err)
+{
+    if (set_meta(x, at, path, e, err) != 0)
         return -1;
     if (x->spool == NULL)
         return 0;
@@ -228,11 +222,13 @@ static int leave(struct extract *x, struct err *err)
 {
     struct level *top = &x->levels[x->nlevels - 1];
     const struct meta_at at = {.fd = top->fd};
-    int rc = 0;
     x->last[top->len] = '\0';
-    if (top->has_meta)
+    int rc = partials_settle(&x->partials, x->nlevels - 1, top->fd, x->spool,
+                             x->notices, err);
+    if (rc == 0 && top->has_meta)
         rc = finish_meta(x, &at, top->meta.item.path, &top->meta, err);
-    else if (top->fd != x->rootfd && fchmod(top->fd, 0755) != 0)
+    else if (rc == 0 && top->fd != x->rootfd && !x->opts.salvage &&
+             fchmod(top->fd, 0755) != 0)
         rc = fail("set the mode of", x->last, err);
     if (top->fd != x->rootfd)
         close(top->fd);
@@ -327,12 +323,17 @@ static int make_hardlink(struct extract *x, int up, const char *name, struct err
     struct stat st;
     if (link == NULL || path_cmp(link, path) >= 0)
         return damaged(path, "a hard link to what does not come before it", err);
-    int dir = beneath_parent(x->rootfd, link, &source, x->opts.walk_only);
+    int dir = partials_named(&x->partials, link)
+                  ? -1
+                  : beneath_parent(x->rootfd, link, &source, x->opts.walk_only);
     if (dir < 0 || fstatat(dir, source, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
         !S_ISREG(st.st_mode)) {
         if (dir >= 0)
             close(dir);
-        return damaged(path, "a hard link to what is no earlier file", err);
+        x->skip = x->link_lost = x->opts.salvage;
+        return x->link_lost
+                   ? 0
+                   : damaged(path, "a hard link to what is no earlier file", err);
     }
     int rc = linkat(dir, source, up, name, 0);
     if (rc != 0)
@@ -352,7 +353,7 @@ static int make_special(struct extract *x, int up, const char *name, struct err 
     if (errno != EPERM)
         return fail("make the special file", item->path, err);
     x->skip = true;
-    return count(&x->no_device, item->path, err);
+    return missed_device(&x->missed, item->path, err);
 }
 
 static int make_entry(struct extract *x, const char *name, struct err *err)
@@ -396,7 +397,7 @@ int extract_entry(struct extract *x, const struct entry *e, struct err *err)
     if (enter(x, path, &name, err) != 0 || keep(x, e, err) != 0)
         return -1;
 
-    x->skip = false;
+    x->skip = x->link_lost = false;
     x->wrote = x->next = 0;
     x->promised = e->item.type == ITEM_FILE ? e->item.size : 0;
     if ((e->item.flags & ITEM_SPARSE) != 0) {
@@ -467,26 +468,63 @@ int extract_data(struct extract *x, const void *buf, size_t len, uint64_t off,
     return 0;
 }
 
+/* A hole may come last. */
+static int set_size(struct extract *x, struct err *err)
+{
+    struct item *item = &x->cur.item;
+    item->stored = x->wrote;
+    if (x->next >= item->size)
+        return 0;
+    if (ftruncate(x->fd, (off_t)item->size) != 0)
+        return fail("set the size of", item->path, err);
+    if (x->digest != NULL)
+        digest_hole(x->digest, x->next, item->size - x->next);
+    return 0;
+}
+
+static int close_file(struct extract *x, const char *path, struct err *err)
+{
+    int fd = x->fd;
+    x->fd = -1;
+    return close(fd) == 0 ? 0 : fail("write", path, err);
+}
+
 static int end_file(struct extract *x, struct err *err)
 {
     struct item *item = &x->cur.item;
     const struct meta_at at = {.fd = x->fd};
     if (x->wrote != x->promised)
         return damaged(item->path, "part of its content is missing", err);
-    item->stored = x->wrote;
-    if (x->next < item->size) {
-        if (ftruncate(x->fd, (off_t)item->size) != 0)
-            return fail("set the size of", item->path, err);
-        if (x->digest != NULL)
-            digest_hole(x->digest, x->next, item->size - x->next);
-    }
-    if (finish_meta(x, &at, item->path, &x->cur, err) != 0)
+    if (set_size(x, err) != 0 || finish_meta(x, &at, item->path, &x->cur, err) != 0)
         return -1;
-    int fd = x->fd;
-    x->fd = -1;
-    if (close(fd) != 0)
-        return fail("write", item->path, err);
-    return 0;
+    return close_file(x, item->path, err);
+}
+
+int extract_end_partial(struct extract *x, uint64_t size, const char *what, bool *kept,
+                        struct err *err)
+{
+    const struct level *top = &x->levels[x->nlevels - 1];
+    const struct meta_at at = {.fd = x->fd};
+    const char *name = x->last + (top->len > 0 ? top->len + 1 : 0);
+    uint8_t hash[DIGEST_SIZE] = {0};
+
+    *kept = x->wrote > 0;
+    if (!*kept)
+        return unlinkat(top->fd, name, 0) == 0 ? close_file(x, x->last, err)
+                                               : fail("remove", x->last, err);
+    x->cur.item.size = size;
+    if (set_size(x, err) != 0 || set_meta(x, &at, x->last, &x->cur, err) != 0)
+        return -1;
+    if (x->digest != NULL)
+        digest_end(x->digest, hash);
+    if (close_file(x, x->last, err) != 0)
+        return -1;
+    return partials_add(&x->partials, &x->cur, hash, x->nlevels - 1, what, err);
+}
+
+bool extract_link_lost(const struct extract *x)
+{
+    return x->link_lost;
 }
 
 int extract_end(struct extract *x, struct err *err)
@@ -513,38 +551,13 @@ int extract_end(struct extract *x, struct err *err)
 
 /* ---- the end ---- */
 
-static void tell(const struct extract *x, const struct tally *t, const char *id,
-                 const char *what)
-{
-    if (t->n > 0)
-        notice(x->notices, NOTICE_WARNING, id, t->first, "%s: %llu in all", what,
-               (unsigned long long)t->n);
-}
-
-static void tell_all(const struct extract *x)
-{
-    if (x->opts.owner == EXTRACT_OWNER_CALLER)
-        notice(x->notices, NOTICE_NOTE, "owner-not-set", NULL,
-               "owners were not set, as asked: %llu differ from the archive",
-               (unsigned long long)x->no_owner.n);
-    else
-        tell(x, &x->no_owner, "owner-not-set",
-             "entries belong to another owner than in the archive");
-    tell(x, &x->no_xattr, "xattr-not-set",
-         "entries lack an extended attribute or ACL that could not be set");
-    tell(x, &x->no_time, "time-not-kept",
-         "entries have a time that the file system cannot hold exactly");
-    tell(x, &x->no_device, "device-not-made",
-         "device files could not be made without the right to");
-}
-
 int extract_finish(struct extract *x, struct err *err)
 {
     while (x->nlevels > 0) {
         if (leave(x, err) != 0)
             return -1;
     }
-    tell_all(x);
+    missed_tell(&x->missed, x->opts.owner != EXTRACT_OWNER_CALLER, x->notices);
     if (syncfs(x->rootfd) != 0)
         return err_sys(err, ERR_FAIL, "cannot write everything to the disk");
     return 0;

@@ -35,10 +35,12 @@ struct extract_opts {
     bool read_back;            /* keep what extract_read_back needs */
     bool walk_only;            /* never use openat2 (tests) */
     bool make_parents;         /* create missing parents 0755: parts of an archive */
+    bool salvage; /* of a damaged archive: missing parents are created 0700 (what theirs
+                   * was is not known), hard links to what is not there passed over */
 };
 
 struct extract_report {
-    uint64_t entries, bytes; /* made; bytes of content written */
+    uint64_t entries, bytes; /* made whole; bytes of content written */
     uint64_t proven;         /* files read back, all of it from the disk */
     uint64_t proven_cached;  /* further ones, some page of which was in the cache */
 };
@@ -73,6 +75,17 @@ int extract_data(struct extract *x, const void *buf, size_t len, uint64_t off,
  * times are coarser or fewer) name the first path and the count. ERR_DAMAGED: less
  * content than the entry promises. */
 int extract_end(struct extract *x, struct err *err);
+
+/* Whether the current entry is a hard link to a file that is not there, or only in part
+ * (opts.salvage): it is passed over, and has no extract_end. */
+bool extract_link_lost(const struct extract *x);
+
+/* In place of extract_end, for an ITEM_FILE of which only a part has come: it is kept
+ * with `size` bytes, what was left out being holes, and gets a name of its own
+ * (archive/partials.h), with the warning entry-partial that says `what` is missing.
+ * Where nothing of its content has come it is removed, and *kept is false. */
+int extract_end_partial(struct extract *x, uint64_t size, const char *what, bool *kept,
+                        struct err *err);
 
 /* Leave all directories, the root last, and sync the file system (syncfs). */
 int extract_finish(struct extract *x, struct err *err);

@@ -505,3 +505,9 @@ int tarin_data(struct tarin *t, const void **buf, size_t *len, uint64_t *off,
         return 1;
     }
 }
+
+/* A run is counted as used up only when the next one is asked for. */
+uint64_t tarin_position(const struct tarin *t)
+{
+    return (uint64_t)archive_filter_bytes(t->a, 0);
+}

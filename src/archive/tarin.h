@@ -43,4 +43,8 @@ uint64_t tarin_end(const struct tarin *t);
 int tarin_data(struct tarin *t, const void **buf, size_t *len, uint64_t *off,
                struct err *err);
 
+/* A place in the bytes supplied: after tarin_next that of the entry's first stored
+ * content byte, after tarin_data that of the run. */
+uint64_t tarin_position(const struct tarin *t);
+
 #endif

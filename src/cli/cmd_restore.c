@@ -5,10 +5,29 @@
 #include "cli/nextsteps.h"
 #include "cli/summary.h"
 #include "job/restore.h"
+#include "job/salvage.h"
+
+static int salvage(struct run *r, struct err *err)
+{
+    const struct options *o = r->opts;
+    const struct salvage_opts job = {
+        .archive = o->archive,
+        .target = o->place,
+        .owner = o->owner,
+        .uid = o->uid,
+        .gid = o->gid,
+        .read_back = !o->no_read_back,
+        .ignore_space = o->ignore_space,
+        .name_saved = o->verbose,
+    };
+    return salvage_run(&r->job, &job, err);
+}
 
 int cmd_restore_run(struct run *r, struct err *err)
 {
     const struct options *o = r->opts;
+    if (o->salvage)
+        return salvage(r, err);
     const struct restore_opts job = {
         .archive = o->archive,
         .target = o->place,

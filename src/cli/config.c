@@ -245,8 +245,8 @@ static int check_key(const struct config *c, const struct setting *e, struct err
     /* What one run does, not how runs are done. In a file, show-excludes would be a
      * night without a backup, and new-passphrase the end of a check for good. */
     static const char *const of_one_run[] = {
-        "attached", "config",         "dry-run",       "heal",    "help", "json",
-        "remove",   "new-passphrase", "show-excludes", "version", NULL};
+        "attached", "config",         "dry-run", "heal",          "help",    "json",
+        "remove",   "new-passphrase", "salvage", "show-excludes", "version", NULL};
     static const char *const repeatable[] = {"accept",  "add",          "attach",
                                              "exclude", "exclude-from", NULL};
     if (!operand(e) && find_row(e->key, COMMAND_NONE) == NULL)

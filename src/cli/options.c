@@ -328,6 +328,27 @@ static int operands(struct options *o, int n, char **v, struct err *err)
     return 0;
 }
 
+/* A salvage makes a directory of files to look through, not a volume. */
+static int check_salvage(const struct options *o, struct err *err)
+{
+    const char *with = o->replace                  ? "--replace"
+                       : o->dry_run                ? "--dry-run"
+                       : o->stop_services          ? "--stop-services"
+                       : o->target_version != NULL ? "--target-version"
+                       : o->force_version          ? "--force-version"
+                       : o->npaths > 0             ? "a PATH"
+                                                   : NULL;
+    if (with != NULL) {
+        err_set(err, ERR_USAGE, "--salvage does not go with %s", with);
+        return err_hint(err, "it saves all it can to a new directory");
+    }
+    if (strcmp(o->archive, "-") == 0) {
+        err_set(err, ERR_USAGE, "--salvage needs the archive as a file");
+        return err_hint(err, "it has to be searched: copy it to a disk first");
+    }
+    return 0;
+}
+
 /* Options that make no sense together. */
 static int check(const struct options *o, struct err *err)
 {
@@ -347,6 +368,8 @@ static int check(const struct options *o, struct err *err)
         return err_set(err, ERR_USAGE,
                        "--stop-services: the volume of a running server has content, "
                        "say --replace as well");
+    if (o->salvage && check_salvage(o, err) != 0)
+        return -1;
     if (o->json && o->attached != NULL)
         return err_set(err, ERR_USAGE, "--json does not go with --attached");
     if (o->verify && o->no_verify)

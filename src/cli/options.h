@@ -100,6 +100,7 @@ struct options {
 
     /* restore */
     bool replace;
+    bool salvage;
     enum extract_owner owner; /* default numeric */
     bool owner_given;
     uint32_t uid, gid;

@@ -141,6 +141,10 @@ const struct syntax_option syntax_options[] = {
 
     {"replace", 0, SYNTAX_FLAG, RESTORE, AT(replace), NULL, NULL,
      "TARGET has content: put the archive's in its place once that has proved good"},
+    {"salvage", 0, SYNTAX_FLAG, RESTORE, AT(salvage), NULL, NULL,
+     "ARCHIVE is damaged: save what is whole in it to TARGET, a new directory, and "
+     "name "
+     "what is lost"},
     {"owner", 0, SYNTAX_VALUE, RESTORE, 0, values_owner, "WHO",
      "numeric (ids as stored, the default), names (by name where this system knows "
      "it), UID:GID, caller (whoever runs this)"},

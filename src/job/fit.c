@@ -12,6 +12,12 @@
 #include "pmm/volume.h"
 #include "util/path.h"
 
+/* Inodes and bytes beyond the content: the staging directory and the list for the
+ * read-back. */
+#define SPARE_INODES 16u
+#define SPARE_BYTES  (4u << 20)
+#define ITEM_BYTES   256u /* of that list, about, for each entry */
+
 /* "" where nobody knows. */
 static void image_version(char version[VOLUME_TEXT])
 {
@@ -148,4 +154,28 @@ void fit_seeded(const char *target, struct err *err)
             "has proved good");
     }
     close(fd);
+}
+
+int fit_space(const struct place *place, const char *target,
+              const struct manifest_totals *t, struct err *err)
+{
+    uint64_t free_bytes, free_inodes;
+    uint64_t bytes = t->disk_bytes + SPARE_BYTES + t->entries * ITEM_BYTES;
+    uint64_t inodes = t->entries + SPARE_INODES;
+    if (place_space(place, &free_bytes, &free_inodes, err) != 0)
+        return -1;
+    if (bytes > free_bytes)
+        err_set(err, ERR_FAIL,
+                "not enough space at %s: this needs %llu MiB, %llu MiB are free",
+                target, (unsigned long long)(bytes >> 20),
+                (unsigned long long)(free_bytes >> 20));
+    else if (inodes > free_inodes)
+        err_set(err, ERR_FAIL,
+                "not enough inodes at %s: this needs %llu, %llu are free", target,
+                (unsigned long long)inodes, (unsigned long long)free_inodes);
+    else
+        return 0;
+    return err_hint(err,
+                    "make room, choose another TARGET, or say --ignore-space (with "
+                    "--replace the old data stays until the new is proved)");
 }

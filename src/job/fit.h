@@ -8,7 +8,9 @@
 #include <stddef.h>
 
 #include "pmm/guardian.h"
+#include "report/manifest.h"
 #include "report/volumefacts.h"
+#include "store/place.h"
 #include "util/err.h"
 #include "util/idmap.h"
 #include "util/notice.h"
@@ -39,6 +41,11 @@ int fit_stopped(struct guardian *guardian, int fd, const char *path, struct err 
  * archive: it does not. */
 int fit_outside(const char *target, const char *path, const char *archive,
                 struct err *err);
+
+/* ERR_FAIL, with the figures, if what `t` adds up to does not fit where `place` will
+ * stand, which is `target` for the user. */
+int fit_space(const struct place *place, const char *target,
+              const struct manifest_totals *t, struct err *err);
 
 /* Whether any of `paths` (util/path.h, relative to the volume) lies in a store or holds
  * one. */

@@ -22,6 +22,21 @@ int opened_open(struct opened *o, const char *path, bool writable, struct err *e
     return reader_open(&o->reader, &io, err);
 }
 
+int opened_open_damaged(struct opened *o, const char *path, struct err *err)
+{
+    *o = (struct opened){0};
+    if (input_open(&o->in, path, false, err) != 0)
+        return -1;
+    if (input_size(o->in) < 0)
+        return err_set(err, ERR_USAGE, "not a file: %s: a damaged archive is searched",
+                       input_path(o->in));
+    struct reader_io io = {.read = input_read,
+                           .pread = input_pread_damaged,
+                           .ctx = o->in,
+                           .size = input_size(o->in)};
+    return reader_open(&o->reader, &io, err);
+}
+
 int opened_unlock(struct opened *o, const struct job *job, struct err *err)
 {
     if (key_get(&o->key, &job->passphrase, job, err) != 0 ||

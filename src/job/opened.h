@@ -28,6 +28,10 @@ struct opened {
 /* Open without a key: reader->header is known. `writable` as in store/input.h. */
 int opened_open(struct opened *o, const char *path, bool writable, struct err *err);
 
+/* The same of a file that is known to be damaged: what its medium cannot give reads as
+ * zeros. ERR_USAGE for what is no file. */
+int opened_open_damaged(struct opened *o, const char *path, struct err *err);
+
 /* Get the passphrase, confine this process (job/confined.h) and unlock. A wrong
  * passphrase is reported with its source. */
 int opened_unlock(struct opened *o, const struct job *job, struct err *err);

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -16,12 +17,6 @@
 #include "pmm/volume.h"
 #include "store/content.h"
 #include "store/place.h"
-
-/* Inodes and bytes beyond the content: the staging directory and the list for the
- * read-back. */
-#define SPARE_INODES 16u
-#define SPARE_BYTES  (4u << 20)
-#define ITEM_BYTES   256u /* of that list, about, for each entry */
 
 /* PMM takes a volume that has it for initialised: it comes last. */
 #define LAST "pmm-distribution"
@@ -193,28 +188,9 @@ static const struct manifest_totals *planned(const struct restore *r)
 static int check_space(struct restore *r, struct err *err)
 {
     const struct manifest_totals *t = planned(r);
-    uint64_t free_bytes, free_inodes;
     if (r->opts->ignore_space || t == NULL)
         return 0;
-    uint64_t bytes = t->disk_bytes + SPARE_BYTES + t->entries * ITEM_BYTES;
-    uint64_t inodes = t->entries + SPARE_INODES;
-    if (place_space(r->place, &free_bytes, &free_inodes, err) != 0)
-        return -1;
-    if (bytes > free_bytes)
-        err_set(err, ERR_FAIL,
-                "not enough space at %s: this needs %llu MiB, %llu MiB are free",
-                r->opts->target, (unsigned long long)(bytes >> 20),
-                (unsigned long long)(free_bytes >> 20));
-    else if (inodes > free_inodes)
-        err_set(err, ERR_FAIL,
-                "not enough inodes at %s: this needs %llu, %llu are free",
-                r->opts->target, (unsigned long long)inodes,
-                (unsigned long long)free_inodes);
-    else
-        return 0;
-    return err_hint(err,
-                    "make room, choose another TARGET, or say --ignore-space (with "
-                    "--replace the old data stays until the new is proved)");
+    return fit_space(r->place, r->opts->target, t, err);
 }
 
 static int open_extract(struct restore *r, struct err *err)
@@ -402,6 +378,22 @@ static void resume(struct restore *r)
                NULL, "%s", restart.text);
 }
 
+/* The archive opens, and something in it is damaged. */
+static void hint_salvage(const struct restore *r, struct err *err)
+{
+    const struct reader *reader = r->o.reader;
+    char first[sizeof err->hint];
+    if (err->cls != ERR_DAMAGED || err->state_told || reader == NULL ||
+        reader->keys == NULL || reader->io.pread == NULL)
+        return;
+    snprintf(first, sizeof first, "%s", err->hint);
+    err->hint[0] = '\0';
+    err_hint(err,
+             "%.300s; if there is no other, `pmm-seal restore --salvage ARCHIVE "
+             "NEWDIR` saves what is whole in this one",
+             first[0] != '\0' ? first : "take another copy of it");
+}
+
 int restore_run(const struct job *job, const struct restore_opts *opts, struct err *err)
 {
     struct restore *r = calloc(1, sizeof *r);
@@ -411,6 +403,8 @@ int restore_run(const struct job *job, const struct restore_opts *opts, struct e
     r->opts = opts;
     r->everything = opts->npaths == 0;
     int rc = run(r, err);
+    if (rc != 0)
+        hint_salvage(r, err);
     extract_free(r->x);
     nested_free(r->nested);
     place_free(r->place);

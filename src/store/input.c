@@ -13,13 +13,15 @@
 #include "util/io.h"
 #include "util/stop.h"
 
-#define WAIT_MS 100 /* between two looks at what could end a wait */
+#define WAIT_MS 100   /* between two looks at what could end a wait */
+#define BLOCK   4096u /* what a medium that fails is read by */
 
 struct input {
     int fd;
     bool writable;
     int64_t size; /* -1: a stream */
     atomic_bool cancelled;
+    atomic_bool unreadable; /* zeros were given where the medium failed */
     char *path;
 };
 
@@ -196,6 +198,52 @@ ssize_t input_pread(void *ctx, void *buf, size_t len, uint64_t off, struct err *
         return err_set(err, ERR_FAIL, "cannot read: %s: no such place", in->path);
     ssize_t n = io_pread(in->fd, buf, len, off);
     return n >= 0 ? n : err_sys(err, ERR_FAIL, "cannot read: %s", in->path);
+}
+
+/* One block of a disk at a time, so that no more is given up than must be. */
+static ssize_t read_blocks(struct input *in, uint8_t *buf, size_t len, uint64_t off,
+                           struct err *err)
+{
+    size_t have = 0;
+    if (off >= (uint64_t)in->size)
+        return 0;
+    if (len > (uint64_t)in->size - off)
+        len = (size_t)((uint64_t)in->size - off);
+    while (have < len) {
+        size_t n = BLOCK - (size_t)((off + have) % BLOCK);
+        if (n > len - have)
+            n = len - have;
+        ssize_t got = io_pread(in->fd, buf + have, n, off + have);
+        if (got < 0 && errno != EIO)
+            return err_sys(err, ERR_FAIL, "cannot read: %s", in->path);
+        if (got < 0) {
+            memset(buf + have, 0, n);
+            atomic_store(&in->unreadable, true);
+            got = (ssize_t)n;
+        }
+        if (got == 0)
+            break;
+        have += (size_t)got;
+    }
+    return (ssize_t)have;
+}
+
+ssize_t input_pread_damaged(void *ctx, void *buf, size_t len, uint64_t off,
+                            struct err *err)
+{
+    struct input *in = ctx;
+    struct err why = {0};
+    ssize_t n = input_pread(in, buf, len, off, &why);
+    if (n < 0 && why.sys == EIO)
+        return read_blocks(in, buf, len, off, err);
+    if (n < 0)
+        *err = why;
+    return n;
+}
+
+bool input_unreadable(const struct input *in)
+{
+    return atomic_load(&in->unreadable);
 }
 
 int input_pwrite(void *ctx, const void *buf, size_t len, uint64_t off, struct err *err)

@@ -34,6 +34,14 @@ void input_cancel(void *in);
 /* Bytes at `off`; less only at the end. Regular files only. Any thread. */
 ssize_t input_pread(void *in, void *buf, size_t len, uint64_t off, struct err *err);
 
+/* The same of a medium that fails: what it cannot give (EIO) reads as zeros. To be used
+ * where every byte is authenticated. */
+ssize_t input_pread_damaged(void *in, void *buf, size_t len, uint64_t off,
+                            struct err *err);
+
+/* Whether there was such a place. */
+bool input_unreadable(const struct input *in);
+
 /* Write at `off`, and fdatasync. Only with `writable`. */
 int input_pwrite(void *in, const void *buf, size_t len, uint64_t off, struct err *err);
 int input_sync(void *in, struct err *err);

@@ -331,13 +331,11 @@ static int operands(struct options *o, int n, char **v, struct err *err)
 /* A salvage makes a directory of files to look through, not a volume. */
 static int check_salvage(const struct options *o, struct err *err)
 {
-    const char *with = o->replace                  ? "--replace"
-                       : o->dry_run                ? "--dry-run"
-                       : o->stop_services          ? "--stop-services"
-                       : o->target_version != NULL ? "--target-version"
-                       : o->force_version          ? "--force-version"
-                       : o->npaths > 0             ? "a PATH"
-                                                   : NULL;
+    const char *with = o->replace         ? "--replace"
+                       : o->dry_run       ? "--dry-run"
+                       : o->stop_services ? "--stop-services"
+                       : o->npaths > 0    ? "a PATH"
+                                          : NULL;
     if (with != NULL) {
         err_set(err, ERR_USAGE, "--salvage does not go with %s", with);
         return err_hint(err, "it saves all it can to a new directory");

@@ -215,6 +215,72 @@ fail:
     return -1;
 }
 
+/* A header that begins at `at` of the file, if a good one does. 1, 0, -1. */
+static int header_at(struct reader *r, struct candidate *c, uint64_t at,
+                     struct err *err)
+{
+    struct err why = {0};
+    ssize_t n = r->io.pread(r->io.ctx, c->raw, HEADER_MAX, at, err);
+    if (n < 0)
+        return -1;
+    if (n < (ssize_t)HEADER_UNIT || header_probe(c->raw, &c->size, &why) != 0 ||
+        c->size > (size_t)n)
+        return 0;
+    return judge(c, &why) == 0;
+}
+
+/* The last good header of the file, by its magic. It need not be where one belongs. */
+static int find_header(struct reader *r, struct candidate *c, struct err *err)
+{
+    uint8_t buf[8 * HEADER_UNIT];
+    size_t overlap = HEADER_MAGIC_SIZE - 1;
+    uint64_t end = (uint64_t)r->io.size;
+    while (end > overlap) {
+        uint64_t from = end > sizeof buf ? end - sizeof buf : 0;
+        if (read_at(r, buf, (size_t)(end - from), from, err) != 0 ||
+            err_stopped(err) != 0)
+            return -1;
+        for (size_t i = (size_t)(end - from) - overlap; i-- > 0;) {
+            if (memcmp(buf + i, HEADER_MAGIC, HEADER_MAGIC_SIZE) != 0)
+                continue;
+            int rc = header_at(r, c, from + i, err);
+            if (rc != 0)
+                return rc;
+        }
+        end = from > 0 ? from + overlap : 0;
+    }
+    return 0;
+}
+
+int reader_open_damaged(struct reader **out, const struct reader_io *io,
+                        struct err *err)
+{
+    struct err why = {0};
+    if (reader_open(out, io, &why) == 0)
+        return 0;
+    struct reader *r = calloc(1, sizeof *r);
+    struct candidate *c = calloc(1, sizeof *c);
+    int found = -1;
+    if (r != NULL && c != NULL && (c->raw = malloc(HEADER_MAX)) != NULL) {
+        r->io = *io;
+        r->front = r->copy = READER_DAMAGED;
+        found = why.cls == ERR_DAMAGED ? find_header(r, c, err) : 0;
+    } else {
+        err_nomem(err);
+    }
+    if (found == 1) {
+        choose(r, c);
+        r->pos = r->header_size;
+        *out = r;
+        r = NULL;
+    } else if (found == 0) {
+        *err = why;
+    }
+    candidate_free(c);
+    reader_free(r);
+    return found == 1 ? 0 : -1;
+}
+
 void reader_free(struct reader *r)
 {
     if (r == NULL)

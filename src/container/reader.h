@@ -69,6 +69,10 @@ void reader_scratch_free(struct reader_scratch *sc);
  * or -1: ERR_DAMAGED (not an archive, mangled, damaged, needs a newer version) or
  * ERR_FAIL. Keyless facts are in r->header from here on. */
 int reader_open(struct reader **r, const struct reader_io *io, struct err *err);
+/* The same of a file that is known to be damaged: if its header and the copy are not
+ * where they belong, the last good header anywhere in it counts, and both are
+ * READER_DAMAGED. If there is none, the error is that of reader_open. */
+int reader_open_damaged(struct reader **r, const struct reader_io *io, struct err *err);
 void reader_free(struct reader *r);
 
 /* Open a slot and check the MAC. If the header that counts does not open, or opens and

@@ -34,7 +34,7 @@ int opened_open_damaged(struct opened *o, const char *path, struct err *err)
                            .pread = input_pread_damaged,
                            .ctx = o->in,
                            .size = input_size(o->in)};
-    return reader_open(&o->reader, &io, err);
+    return reader_open_damaged(&o->reader, &io, err);
 }
 
 int opened_unlock(struct opened *o, const struct job *job, struct err *err)

@@ -12,6 +12,7 @@
 #include "job/pieces.h"
 #include "job/ranges.h"
 #include "store/place.h"
+#include "util/confine.h"
 
 struct salvage {
     const struct job *job;
@@ -373,6 +374,13 @@ static int open_target(struct salvage *s, struct err *err)
     return -1;
 }
 
+/* Nothing but the target is to be written from here on. */
+static void allow(const struct salvage *s)
+{
+    if (s->job->confine != NULL)
+        confine_allow_fd(s->job->confine, place_base(s->place), CONFINE_TREES);
+}
+
 /* The index, where it is whole, knows beforehand how much there was. */
 static int look_ahead(struct salvage *s, struct err *err)
 {
@@ -482,7 +490,10 @@ static int verdict(struct salvage *s, struct err *err)
 static int run(struct salvage *s, struct err *err)
 {
     if (opened_open_damaged(&s->o, s->opts->archive, err) != 0 ||
-        open_target(s, err) != 0 || opened_unlock(&s->o, s->job, err) != 0 ||
+        open_target(s, err) != 0)
+        return -1;
+    allow(s);
+    if (opened_unlock(&s->o, s->job, err) != 0 ||
         look_ahead(s, err) != 0 || open_extract(s, err) != 0 || all_pieces(s, err) != 0)
         return -1;
     tell_headers(s);

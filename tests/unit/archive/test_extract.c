@@ -822,6 +822,133 @@ static void test_a_setgid_bit_of_a_foreign_group_is_not_kept(void **state)
     assert_int_equal(as_nobody(run_twin), 0);
 }
 
+/* ---- salvage ---- */
+
+static const struct extract_opts salvage = {
+    .read_back = true, .make_parents = true, .salvage = true};
+
+/* A file of `size` bytes of which `text` is there, at `off`. */
+static void in_part(struct extract *x, const char *path, size_t size,
+                    const char *content, uint64_t off, bool cut)
+{
+    struct err err = {0};
+    bool kept;
+    size_t len = strlen(content);
+    struct entry e = entry(ITEM_FILE, path, 0640);
+    e.item.size = e.item.stored = size;
+    assert_int_equal(extract_entry(x, &e, &err), 0);
+    assert_int_equal(extract_data(x, content, len, off, &err), 0);
+    assert_int_equal(extract_end_partial(x, cut ? off + len : size, "why", &kept, &err),
+                     0);
+    assert_int_equal(kept, len > 0);
+    entry_clear(&e);
+}
+
+static bool holds(const char *path, const char *content, size_t len)
+{
+    char buf[64] = {0};
+    int fd = beneath_open(root, path, O_RDONLY, true);
+    if (fd < 0)
+        return false;
+    ssize_t n = read(fd, buf, sizeof buf);
+    close(fd);
+    return n == (ssize_t)len && memcmp(buf, content, len) == 0;
+}
+
+static bool missing(const char *path)
+{
+    struct stat st;
+    return fstatat(root, path, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT;
+}
+
+static void test_a_file_in_part_takes_no_name_that_another_entry_has(void **state)
+{
+    (void)state;
+    struct told told;
+    struct err err = {0};
+    char name[256];
+    struct extract *x = start(&salvage, &told);
+    memset(name, 'n', 255);
+    name[255] = '\0';
+    assert_int_equal(simple(x, ITEM_DIR, "d", &err), 0);
+    in_part(x, "d/f", 9, "abc", 2, false);
+    assert_int_equal(simple(x, ITEM_FILE, "d/f.damaged", &err), 0);
+    assert_int_equal(simple(x, ITEM_FIFO, "d/f.damaged.2", &err), 0);
+    in_part(x, "g", 9, "abc", 0, true);
+    in_part(x, name, 9, "abc", 0, true);
+    finish(x);
+    read_back(x);
+    assert_true(missing("d/f") && missing("g") && missing(name));
+    assert_true(holds("d/f.damaged", "text", 4));
+    assert_true(holds("d/f.damaged.3", "\0\0abc\0\0\0\0", 9));
+    assert_true(holds("g.damaged", "abc", 3));
+    memcpy(name + 255 - 8, ".damaged", 8);
+    assert_true(holds(name, "abc", 3));
+    assert_int_equal(look("d/f.damaged.3").st_mode & 07777, 0640);
+    assert_int_equal(look("d/f.damaged.3").st_mtime, 1000000000);
+    assert_int_equal(look("d").st_mtime, 1000000000); /* not that of the rename */
+    assert_int_equal(told.warnings, 3);
+    assert_non_null(strstr(told.ids, "entry-partial:d/f"));
+    assert_int_equal(extract_report(x)->entries, 3);
+    extract_free(x);
+}
+
+static void test_a_file_of_which_nothing_came_is_not_there(void **state)
+{
+    (void)state;
+    struct told told;
+    struct extract *x = start(&salvage, &told);
+    in_part(x, "f", 9, "", 0, true);
+    finish(x);
+    read_back(x);
+    assert_true(missing("f") && missing("f.damaged"));
+    assert_int_equal(told.warnings, 0);
+    extract_free(x);
+}
+
+/* Neither under the name that a file in part had, nor under the one it was given. */
+static void test_a_hard_link_to_what_is_not_there_whole_is_passed_over(void **state)
+{
+    (void)state;
+    static const char *const links[] = {"gone", "a/f", "a/f.damaged", "a"};
+    struct told told;
+    struct err err = {0};
+    struct extract *x = start(&salvage, &told);
+    assert_int_equal(simple(x, ITEM_DIR, "a", &err), 0);
+    in_part(x, "a/f", 9, "abc", 0, true);
+    assert_int_equal(simple(x, ITEM_FILE, "a/good", &err), 0);
+    for (size_t i = 0; i < 4; i++) {
+        char name[3] = {'h', (char)('0' + (char)i), '\0'};
+        struct entry e = entry(ITEM_HARDLINK, name, 0644);
+        text(&e.item.link, links[i]);
+        assert_int_equal(extract_entry(x, &e, &err), 0);
+        assert_true(extract_link_lost(x));
+        assert_true(missing(name));
+        entry_clear(&e);
+    }
+    struct entry e = entry(ITEM_HARDLINK, "hz", 0644);
+    text(&e.item.link, "a/good");
+    assert_int_equal(put(x, &e, NULL, &err), 0);
+    assert_false(extract_link_lost(x));
+    finish(x);
+    read_back(x);
+    assert_int_equal(look("hz").st_nlink, 2);
+    extract_free(x);
+}
+
+static void test_a_directory_that_is_lost_is_made_for_its_owner_alone(void **state)
+{
+    (void)state;
+    struct told told;
+    struct err err = {0};
+    struct extract *x = start(&salvage, &told);
+    assert_int_equal(simple(x, ITEM_FILE, "p/q/f", &err), 0);
+    finish(x);
+    assert_int_equal(look("p").st_mode & 07777, 0700);
+    assert_int_equal(look("p/q").st_mode & 07777, 0700);
+    extract_free(x);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -844,6 +971,10 @@ int main(void)
         T(test_what_the_caller_may_not_set_is_told_once_and_not_fatal),
         T(test_what_the_caller_may_not_open_is_told_as_not_read_back),
         T(test_a_setgid_bit_of_a_foreign_group_is_not_kept),
+        T(test_a_file_in_part_takes_no_name_that_another_entry_has),
+        T(test_a_file_of_which_nothing_came_is_not_there),
+        T(test_a_hard_link_to_what_is_not_there_whole_is_passed_over),
+        T(test_a_directory_that_is_lost_is_made_for_its_owner_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -283,8 +283,8 @@ static void test_words_with_another_sense_elsewhere_are_those_of_backup(void **s
 static void test_what_only_one_run_does_is_no_setting(void **state)
 {
     static const char *const keys[] = {
-        "help", "version", "config",   "dry-run",       "json",
-        "heal", "remove",  "attached", "show-excludes", "new-passphrase"};
+        "help",   "version",  "config",        "dry-run",        "json",   "heal",
+        "remove", "attached", "show-excludes", "new-passphrase", "salvage"};
     struct world *w = *state;
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         char text[80];

@@ -103,10 +103,23 @@ static void test_operands_go_to_their_places(void **state)
     good(w, "list -l a -- -p");
     assert_int_equal(w->o.npaths, 1);
     assert_string_equal(w->o.paths[0], "-p");
+    good(w, "restore --salvage a t");
+    assert_true(w->o.salvage);
     good(w, "diff - d");
     assert_true(w->o.passphrase.stdin_is_archive);
     good(w, "diff ./- d");
     assert_false(w->o.passphrase.stdin_is_archive);
+}
+
+static void test_a_salvage_is_of_a_whole_file_to_a_new_directory(void **state)
+{
+    struct world *w = *state;
+    bad(w, "restore --salvage - t", "file");
+    bad(w, "restore --salvage --replace a t", "--replace");
+    bad(w, "restore --salvage -n a t", "--dry-run");
+    bad(w, "restore --salvage a t p", "PATH");
+    bad(w, "verify --salvage a", "restore");
+    good(w, "restore --salvage --owner caller --no-read-back a t");
 }
 
 static void test_nothing_is_guessed(void **state)
@@ -302,6 +315,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_defaults_are_those_of_the_manual),
         TEST(test_operands_go_to_their_places),
+        TEST(test_a_salvage_is_of_a_whole_file_to_a_new_directory),
         TEST(test_nothing_is_guessed),
         TEST(test_each_command_takes_its_own_options_only),
         TEST(test_options_are_not_abbreviated),

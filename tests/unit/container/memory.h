@@ -146,6 +146,13 @@ static inline void memory_write(struct memory *m, uint64_t entries, size_t each,
     free(buf);
 }
 
+static inline struct reader *memory_unlock(struct reader *r, struct err *err)
+{
+    static const uint8_t file_key[FILE_KEY_SIZE] = "a file key that is known to all";
+    assert_int_equal(keys_derive(&r->keys, file_key, r->raw, err), 0);
+    return r;
+}
+
 /* Open for reading as a file or a stream, unlocked. NULL with *err on failure. */
 static inline struct reader *memory_open(struct memory *m, int stream, struct err *err)
 {
@@ -155,11 +162,18 @@ static inline struct reader *memory_open(struct memory *m, int stream, struct er
                            .ctx = m,
                            .size = stream ? -1 : (int64_t)m->b.len};
     m->pos = 0;
-    if (reader_open(&r, &io, err) != 0)
-        return NULL;
-    static const uint8_t file_key[FILE_KEY_SIZE] = "a file key that is known to all";
-    assert_int_equal(keys_derive(&r->keys, file_key, r->raw, err), 0);
-    return r;
+    return reader_open(&r, &io, err) == 0 ? memory_unlock(r, err) : NULL;
+}
+
+/* The same of a file with damage. */
+static inline struct reader *memory_open_damaged(struct memory *m, struct err *err)
+{
+    struct reader *r = NULL;
+    const struct reader_io io = {.read = memory_read,
+                                 .pread = memory_pread,
+                                 .ctx = m,
+                                 .size = (int64_t)m->b.len};
+    return reader_open_damaged(&r, &io, err) == 0 ? memory_unlock(r, err) : NULL;
 }
 
 /* Read everything to END and beyond; counts. Returns 0 or -1 with *err. */

@@ -48,7 +48,7 @@ static void on_skipped(void *ctx, uint64_t from, uint64_t to, bool gave_up)
 {
     struct salvage *s = ctx;
     s->damaged_bytes += to - from;
-    notice(sink(s), NOTICE_WARNING, "archive-damaged", NULL,
+    notice(sink(s), NOTICE_WARNING, "damage-found", NULL,
            "bytes %llu to %llu of the archive hold no good record%s",
            (unsigned long long)from, (unsigned long long)to - 1,
            gave_up ? "; the search ended there, for too much in it looks like one and "
@@ -287,7 +287,7 @@ static int one_piece(struct salvage *s, uint64_t base, struct err *err)
         *err = why;
         rc = -1;
     } else if (rc == 1 && more < 0 && !pieces_at_gap(s->pieces)) {
-        notice(sink(s), NOTICE_WARNING, "archive-damaged", NULL, "%s", why.text);
+        notice(sink(s), NOTICE_WARNING, "damage-found", NULL, "%s", why.text);
     }
     s->unbroken = base == 0 && rc == 1 && more == 0;
     tarin_free(tar);
@@ -328,7 +328,7 @@ static void tell_headers(struct salvage *s)
         if (opened_spare(&s->o, s->job, false, &why) == 0)
             return;
         s->ordered = false;
-        notice(sink(s), NOTICE_WARNING, "archive-damaged", NULL, "%s", why.text);
+        notice(sink(s), NOTICE_WARNING, "damage-found", NULL, "%s", why.text);
         return;
     }
     if (r->front == READER_DAMAGED)
@@ -493,8 +493,8 @@ static int run(struct salvage *s, struct err *err)
         open_target(s, err) != 0)
         return -1;
     allow(s);
-    if (opened_unlock(&s->o, s->job, err) != 0 ||
-        look_ahead(s, err) != 0 || open_extract(s, err) != 0 || all_pieces(s, err) != 0)
+    if (opened_unlock(&s->o, s->job, err) != 0 || look_ahead(s, err) != 0 ||
+        open_extract(s, err) != 0 || all_pieces(s, err) != 0)
         return -1;
     tell_headers(s);
     if (put_in_place(s, err) != 0)

@@ -31,7 +31,7 @@ struct salvage_opts {
 /* Returns 0 only if the archive proved to be whole, by all that a restore checks. Else
  * -1 with ERR_DAMAGED and state_told: what could be saved is in the target, each file
  * of which a part is missing under a name with the suffix ".damaged". Warnings:
- * archive-damaged (bytes of it), entry-partial, entry-lost, entries-unknown. Without
+ * damage-found (bytes of it), entry-partial, entry-lost, entries-unknown. Without
  * state_told nothing was put there: ERR_DAMAGED if there was nothing to save, ERR_KEY,
  * ERR_REFUSED for a target with content, ERR_USAGE for a stream, ERR_FAIL. */
 int salvage_run(const struct job *job, const struct salvage_opts *opts,

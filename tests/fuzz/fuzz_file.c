@@ -101,7 +101,7 @@ static int list(struct assembly *a, const struct job *job, uint64_t *n)
     int more = -1;
     *n = 0;
     if (open_it(&o, &a->file, &err) == 0) {
-        items_start(&it, o.index);
+        items_start(&it, o.index, &o.manifest.totals);
         while ((more = items_next(&it, &item, &err)) == 1)
             ++*n;
         if (more == 0)

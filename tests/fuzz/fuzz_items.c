@@ -47,7 +47,8 @@ static void items(const uint8_t *p, size_t len)
                    (item.type == ITEM_SYMLINK || item.type == ITEM_HARDLINK));
         again(&item, p + off, used);
         struct err why = {0};
-        in_order = in_order && itemrules_path(&rules, item.path, &why) == 0 &&
+        in_order = in_order &&
+                   itemrules_path(&rules, item.path, item.type, &why) == 0 &&
                    itemrules_tile(&rules, &item, &why) == 0;
     }
     fuzz_tell(&err);

@@ -186,8 +186,11 @@ int stream_next(struct stream *s, struct stream_piece *piece, struct err *err)
             return -1;
         uint8_t type = c->head.type;
         if (type == REC_DATA || type == REC_ENTRIES || type == REC_MANIFEST) {
-            *piece = (struct stream_piece){
-                .type = type, .pos = c->head.pos, .p = c->plain.p, .len = c->plain.len};
+            *piece = (struct stream_piece){.type = type,
+                                           .pos = c->head.pos,
+                                           .first_entry = c->first_entry,
+                                           .p = c->plain.p,
+                                           .len = c->plain.len};
             return 1;
         }
     }

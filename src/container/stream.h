@@ -21,8 +21,9 @@ struct stream;
 
 /* A record as the caller sees it; valid until the next stream_next. */
 struct stream_piece {
-    uint8_t type; /* REC_DATA, REC_ENTRIES or REC_MANIFEST */
-    uint64_t pos; /* position within its type: for DATA the chunk number */
+    uint8_t type;         /* REC_DATA, REC_ENTRIES or REC_MANIFEST */
+    uint64_t pos;         /* position within its type: for DATA the chunk number */
+    uint32_t first_entry; /* DATA: see format/frame.h */
     const uint8_t *p;
     size_t len;
 };

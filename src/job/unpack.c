@@ -4,6 +4,7 @@
 
 #include "archive/tarin.h"
 #include "container/stream.h"
+#include "job/chunkmarks.h"
 #include "job/itemrules.h"
 
 /* A queue of encoded items. Items and tar entries come in the same order, but a piece
@@ -24,6 +25,7 @@ struct unpack {
     struct queue seen;  /* from the tar */
     uint64_t tar_bytes; /* pulled so far */
     struct itemrules rules;
+    struct chunkmarks marks;
 };
 
 /* ---- items against the tar ---- */
@@ -147,6 +149,8 @@ static ssize_t pull(void *ctx, const void **buf, struct err *err)
     while ((more = stream_next(u->stream, &piece, err)) == 1) {
         if (piece.type == REC_DATA) {
             u->tar_bytes += piece.len;
+            if (chunkmarks_chunk(&u->marks, piece.pos, piece.first_entry, err) != 0)
+                return -1;
             *buf = piece.p;
             return (ssize_t)piece.len;
         }
@@ -205,7 +209,8 @@ static int one_entry(struct unpack *u, const struct entry *e, struct err *err)
         itemrules_path(&u->rules, e->item.path, e->item.type, err) != 0 ||
         wanted(u, e, &yes, err) != 0)
         return -1;
-    if (item_encode(&e->item, &u->seen.b, err) != 0 || match(u, err) != 0)
+    if (chunkmarks_entry(&u->marks, e->item.tar_offset, err) != 0 ||
+        item_encode(&e->item, &u->seen.b, err) != 0 || match(u, err) != 0)
         return -1;
     return unpack_entry(u->tar, e, yes ? u->sink : &nowhere, err);
 }
@@ -225,6 +230,8 @@ static int finish(struct unpack *u, struct err *err)
             err, ERR_DAMAGED,
             "the archive contradicts itself: its tar and its index do not list "
             "the same entries");
+    if (chunkmarks_end(&u->marks, err) != 0)
+        return -1;
     if (tarin_end(u->tar) != u->rules.next_offset)
         return err_set(
             err, ERR_DAMAGED,
@@ -235,7 +242,10 @@ static int finish(struct unpack *u, struct err *err)
 int unpack_all(struct opened *o, const struct job *job, struct select *select,
                const struct unpack_sink *sink, struct err *err)
 {
-    struct unpack u = {.o = o, .select = select, .sink = sink};
+    struct unpack u = {.o = o,
+                       .select = select,
+                       .sink = sink,
+                       .marks.chunk_size = o->reader->chunk_size};
     const struct entry *e;
     int more, rc = -1;
 
@@ -261,5 +271,6 @@ out:
     buf_free(&u.want.b);
     buf_free(&u.seen.b);
     itemrules_free(&u.rules);
+    chunkmarks_free(&u.marks);
     return rc;
 }

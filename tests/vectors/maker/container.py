@@ -92,7 +92,7 @@ class Header:
 
     def __init__(self):
         self.chunk_log2, self.units, self.slots = 16, 1, [Slot()]
-        self.both, self.only = [], {"front": [], "copy": []}
+        self.both, self.only = [], {"front": [], "copy": [], "neither": []}
 
     def start(self):
         """Bytes 0 .. 159, but for the key check."""
@@ -135,9 +135,8 @@ class Header:
         self.slots_packed = b"".join(s.pack(self.binding, self.file_key) for s in self.slots)
         raw = raw[:130] + struct.pack("<H", len(self.slots_packed)) + raw[132:] + self.slots_packed
         self.raw = raw.ljust(self.units * 4096 - 64, b"\0")[: self.units * 4096 - 64]
-        front = self.finish("front")
-        self.fixed = front[:128]
-        return front
+        self.fixed = self.finish("neither")[:128]
+        return self.finish("front")
 
     @staticmethod
     def below(change, limit):

@@ -77,6 +77,8 @@ class Header:
         while packed:
             length = struct.unpack_from("<H", packed.ljust(16, b"\0"), 2)[0]
             require(16 <= length <= len(packed), "header: slots")
+            well_formed = packed[:2] != b"\1\0" or packed[2:8] == b"\x78\0\0\0\0\0"
+            require(well_formed, "header: passphrase slot")
             self.slots.append(packed[:length])
             packed = packed[length:]
 
@@ -84,10 +86,8 @@ class Header:
         """Sections 5 and 6: set the keys."""
         refused = False
         for slot in self.slots:
-            kind, length, flags = struct.unpack_from("<HHI", slot)
-            if kind != 1:
+            if slot[:2] != b"\1\0":
                 continue
-            require(length == 120 and flags == 0, "header: passphrase slot")
             passes, kib = struct.unpack_from("<II", slot, 32)
             if not (2 <= passes <= 10 and 65536 <= kib <= 1 << 20):
                 refused = True
@@ -177,6 +177,7 @@ class Records:
             seen = (self.seq + 1, self.chunks, self.tar_bytes, self.offset, self.entries, end[5])
             seen += self.root_at[:2] + self.manifest_at + self.root_at[2:]
             require(end == seen and not any(plain[96:]), "END is not what was seen")
+            require(self.chunks, "an archive without a chunk")
         elif kind == DATA:
             self.see_chunk(plain)
         elif kind <= ROOT:

@@ -224,10 +224,10 @@ class Books:
         self.places = {}  # kind: (offset, sequence, body length) of the last one
 
     def content(self, r):
-        if r.kind == TABLE and r.content is None:
-            rows = self.lies.table(r.name, list(self.rows))
+        if r.kind == TABLE:
             self.tables.append([self.offset, self.sequence, *self.first])
-            return table_rows(rows)
+            rows = self.lies.table(r.name, list(self.rows))
+            return table_rows(rows) if r.content is None else r.content
         if r.kind == ROOT and r.content is None:
             rows = self.lies.root([dict(zip(("offset", "sequence", "chunk", "first"), t)) for t in self.tables])
             return b"".join(struct.pack("<QQQQ", *row.values()) for row in rows)

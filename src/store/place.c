@@ -395,18 +395,19 @@ static int commit_exchange(struct place *p, const struct notice_sink *notices,
 }
 
 /* What is left to do in a target that keeps its place. `meta` is NULL where only parts
- * came. */
+ * came. The time is set before, too: removing takes long, and may be killed. */
 static void settle(struct place *p, const char *trash, const struct swap_meta *meta,
                    const struct notice_sink *notices)
 {
+    if (meta != NULL)
+        (void)dirmeta_time(p->t.fd, &meta->after);
     remove_old(p, trash, notices);
     remove_old(p, p->stage_name, notices);
     if (meta != NULL) {
         bool set = !meta->denied && fchmod(p->t.fd, meta->after.st_mode & 07777) == 0;
         if (dirmeta_time(p->t.fd, &meta->after) != 0 || !set)
-            notice(
-                notices, NOTICE_WARNING, "target-metadata-not-set", p->t.path,
-                "owner, mode or time of the target directory itself could not be set");
+            notice(notices, NOTICE_WARNING, "target-metadata-not-set", p->t.path,
+                   "owner, mode or time of the target directory could not be set");
     }
     (void)fsync(p->t.fd); /* the content is; this is its time and the clearing up */
 }
@@ -535,9 +536,8 @@ int place_check_paths(struct place *p, const char *const *paths, size_t n,
                       struct err *err)
 {
     struct journal j = {0};
-    int r = 0;
-    if (p->t.fd >= 0)
-        r = parts_plan(p->t.fd, p->t.path, paths, n, p->replace, &j, err);
+    int r =
+        p->t.fd < 0 ? 0 : parts_plan(p->t.fd, p->t.path, paths, n, p->replace, &j, err);
     journal_free(&j);
     return r;
 }

@@ -109,6 +109,10 @@ def inside(log, w):
         wrong.append('no sync between the mark and the commit')
     if not log.between(('fsync',), root, committed[0], gone[0]):
         wrong.append('the old content goes before the commit is on the disk')
+    # A run that is killed while it removes what was there, for a long time, has left a target that is right.
+    if not log.between(('utimes',), root, committed[0], gone[0]) or \
+            not log.between(('utimes',), root, gone[-1], len(log.calls)):
+        wrong.append('the time of the target is not set both before and after the old content goes')
     return wrong
 
 

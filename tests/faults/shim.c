@@ -404,7 +404,9 @@ ssize_t flistxattr(int fd, char *list, size_t len)
 
 int futimens(int fd, const struct timespec t[2])
 {
-    return change(UTIMES) != PASS ? -1 : (int)SYS(utimensat, fd, 0, t, 0);
+    return change(UTIMES) != PASS
+               ? -1
+               : (int)done(SYS(utimensat, fd, 0, t, 0), "utimes", fd, NULL);
 }
 
 int utimensat(int dirfd, const char *path, const struct timespec t[2], int flags)

@@ -38,17 +38,18 @@ class Log:
 
 def renamed_files(log):
     """A file gets its name when what was written is on the disk, and then the name is."""
+    def synced(path, after, before):
+        return log.between(('fsync',), re.escape(path), after, before) or log.between(('syncfs',), '.*', after, before)
     wrong = []
     for i, c in enumerate(log.calls):
         if c.name != 'rename-from' or not log.all(('create',), re.escape(c.path)):
             continue
-        end = len(log.calls)
         written = [k for k in log.all(('write', 'truncate'), re.escape(c.path)) if k < i]
         if not written:
             continue
-        if not log.between(('fsync',), re.escape(c.path), max(written), i):
+        if not synced(c.path, max(written), i):
             wrong.append(f'{os.path.basename(c.path)} gets its name without a sync')
-        if not log.between(('fsync',), re.escape(os.path.dirname(c.path)), i, end):
+        if not synced(os.path.dirname(c.path), i, len(log.calls)):
             wrong.append(f'no sync of the directory after {os.path.basename(c.path)} got its name')
     return wrong
 

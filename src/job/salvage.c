@@ -279,7 +279,7 @@ static int one_piece(struct salvage *s, uint64_t base, struct err *err)
     int more = 0, rc = 1;
 
     s->floor = base + 1;
-    if (tarin_open(&tar, pieces_read, s->pieces, err) != 0)
+    if (err_stopped(err) != 0 || tarin_open(&tar, pieces_read, s->pieces, err) != 0)
         return -1;
     while (rc == 1 && (more = tarin_next(tar, &e, &why)) == 1)
         rc = one_entry(s, tar, base, e, err);

@@ -36,6 +36,8 @@ struct partial {
     uint64_t done;             /* bytes of it delivered */
     bool ended;                /* the closing zero blocks were delivered */
     uint64_t position;         /* of the next entry, in the bytes delivered */
+    struct buf own; /* the item of a link whose primary came in its place; its own entry
+                       is next */
     const struct unpack_sink *sink;
     struct items items;
 };
@@ -87,12 +89,16 @@ static int add_range(struct partial *p, uint64_t off, uint64_t len, bool own,
     return 0;
 }
 
+/* The primary in front of the link, which is read as well: its entry must be that of
+ * its item, or we would fetch what nobody linked to. */
 static int add_fetched(struct partial *p, const struct item *link, struct err *err)
 {
     if (fetched_add(p->fetched, link, p->nranges, err) != 0)
         return -1;
     p->nfetched++;
-    return add_range(p, link->link_offset, 0, true, err); /* length: fill_fetched */
+    if (add_range(p, link->link_offset, 0, true, err) != 0) /* length: fill_fetched */
+        return -1;
+    return add_range(p, link->tar_offset, link->tar_length, true, err);
 }
 
 /* Add what a selected item needs to be read. */
@@ -181,6 +187,7 @@ void partial_free(struct partial *p)
         return;
     fetched_free(p->fetched);
     items_free(&p->items);
+    buf_free(&p->own);
     free(p->ranges);
     free(p);
 }
@@ -289,6 +296,18 @@ static int pass_end(void *ctx, struct err *err)
     return p->sink->end == NULL ? 0 : p->sink->end(p->sink->ctx, err);
 }
 
+/* The entry of a link whose primary has been given to the sink under its name. */
+static int own_entry(struct partial *p, const struct entry *e, struct err *err)
+{
+    struct item item;
+    size_t used;
+    if (item_decode(p->own.p, p->own.len, &item, &used, err) != 0 ||
+        check(p, &item, e, err) != 0)
+        return -1;
+    p->own.len = 0;
+    return 0;
+}
+
 /* The next selected item, and the entry that belongs to it, as the sink shall see it.
  */
 static int one_entry(struct partial *p, struct tarin *tar, const struct entry *e,
@@ -302,6 +321,8 @@ static int one_entry(struct partial *p, struct tarin *tar, const struct entry *e
 
     if (err_stopped(err) != 0)
         return -1;
+    if (p->own.len > 0)
+        return own_entry(p, e, err);
     int more = next_wanted(p, &item, err);
     if (more != 1)
         return more < 0 ? -1 : contradicts(&e->item, err);
@@ -309,7 +330,7 @@ static int one_entry(struct partial *p, struct tarin *tar, const struct entry *e
         needs_primary(p, &item) ? fetched_find(p->fetched, item.link) : NULL;
     if (f != NULL && strcmp(f->path, item.path) == 0) {
         if (item_decode(f->item, f->item_len, &primary, &used, err) != 0 ||
-            check(p, &primary, e, err) != 0)
+            check(p, &primary, e, err) != 0 || item_encode(&item, &p->own, err) != 0)
             return -1;
         seen.item.path = f->path;
     } else {
@@ -345,6 +366,10 @@ int partial_unpack(struct partial *p, const struct job *job,
     more = next_wanted(p, &left, err);
     if (more == 1)
         contradicts(&left, err);
+    if (more == 0 && p->own.len > 0)
+        more = err_set(
+            err, ERR_DAMAGED,
+            "the archive contradicts itself: a hard link is missing in its tar");
     rc = more == 0 ? 0 : -1;
 out:
     tarin_free(tar);

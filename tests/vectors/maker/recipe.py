@@ -19,7 +19,7 @@ END_FIELDS = (
     "records chunks tar_bytes offset entries warnings root_offset root_sequence"
     " manifest_offset manifest_sequence manifest_length root_length"
 ).split()
-HEAD_KEYS = "verify restore pipe list info unseal released slow root".split()
+HEAD_KEYS = "verify restore pipe list info unseal path released slow root".split()
 CREATED = "2023-11-14T22:13:20Z"
 
 

@@ -399,7 +399,7 @@ static int open_extract(struct salvage *s, struct err *err)
 {
     const struct salvage_opts *o = s->opts;
     int fd = place_staging(s->place, err);
-    if (fd < 0 || names_open(&s->names, NULL, NULL, err) != 0)
+    if (fd < 0)
         return -1;
     const struct extract_opts how = {.owner = o->owner,
                                      .uid = o->uid,
@@ -490,7 +490,7 @@ static int verdict(struct salvage *s, struct err *err)
 static int run(struct salvage *s, struct err *err)
 {
     if (opened_open_damaged(&s->o, s->opts->archive, err) != 0 ||
-        open_target(s, err) != 0)
+        names_open(&s->names, NULL, NULL, err) != 0 || open_target(s, err) != 0)
         return -1;
     allow(s);
     if (opened_unlock(&s->o, s->job, err) != 0 || look_ahead(s, err) != 0 ||

@@ -11,6 +11,7 @@
 #include "job/opened.h"
 #include "job/pieces.h"
 #include "job/ranges.h"
+#include "job/unpack.h"
 #include "store/place.h"
 #include "util/confine.h"
 
@@ -25,6 +26,8 @@ struct salvage {
     struct lost *lost;
 
     struct order order;
+    bool indexed;     /* its index leads to all it has to */
+    bool whole;       /* nothing is wrong with the archive */
     bool ordered;     /* every record was where it had to be, so far */
     bool unbroken;    /* the tar came from its first byte to its end */
     bool total_known; /* by END or the final manifest: */
@@ -339,18 +342,39 @@ static void tell_headers(struct salvage *s)
                "the archive's copy of the header is damaged or missing");
 }
 
-/* All that a restore checks was checked, and found good. */
-static bool whole(const struct salvage *s)
+/* Nothing was found wrong on the way. */
+static bool unharmed(const struct salvage *s)
 {
     const struct reader *r = s->o.reader;
     const struct lost_counts *c = lost_counts(s->lost);
     struct err why = {0};
-    return s->ordered && s->order.ended && s->unbroken && s->damaged_bytes == 0 &&
-           r->front == READER_GOOD && r->copy == READER_GOOD &&
+    return s->indexed && s->ordered && s->order.ended && s->unbroken &&
+           s->damaged_bytes == 0 && r->front == READER_GOOD && r->copy == READER_GOOD &&
            r->tail == READER_GOOD && !input_unreadable(s->o.in) && s->partial == 0 &&
            s->spoiled == 0 && c->lost == 0 && c->contradictions == 0 &&
            c->listed == c->seen && c->seen == s->o.end.entries &&
            opened_check_totals(&s->o, &why) == 0;
+}
+
+/* Is it whole after all? Only if it is by all the rules of a restore, too, which are
+ * more: it is read once more for them. */
+static int judge(struct salvage *s, struct err *err)
+{
+    static const struct unpack_sink nowhere;
+    struct err why = {0};
+    if (!unharmed(s))
+        return 0;
+    opened_progress(&s->o, s->job, "verifying");
+    s->o.reader->pos = s->o.reader->header_size;
+    s->whole = unpack_all(&s->o, s->job, NULL, &nowhere, &why) == 0;
+    if (s->whole)
+        return 0;
+    if (why.cls == ERR_DAMAGED) {
+        notice(sink(s), NOTICE_WARNING, "damage-found", NULL, "%s", why.text);
+        return 0;
+    }
+    *err = why;
+    return -1;
 }
 
 /* ---- the command ---- */
@@ -385,7 +409,8 @@ static void allow(const struct salvage *s)
 static int look_ahead(struct salvage *s, struct err *err)
 {
     struct err why = {0};
-    if (opened_index(&s->o, &why) != 0 && why.cls != ERR_DAMAGED) {
+    s->indexed = opened_index(&s->o, &why) == 0;
+    if (!s->indexed && why.cls != ERR_DAMAGED) {
         *err = why;
         return -1;
     }
@@ -463,7 +488,7 @@ static int verdict(struct salvage *s, struct err *err)
     struct report *r = s->job->report;
     uint64_t unknown = report_get_u64(r, "salvage.unknown");
     char more[64] = ", how many there were is not known";
-    if (whole(s)) {
+    if (s->whole) {
         notice(sink(s), NOTICE_NOTE, "not-damaged", NULL,
                "the archive is not damaged: a restore without --salvage does more");
         return 0;
@@ -497,7 +522,7 @@ static int run(struct salvage *s, struct err *err)
         open_extract(s, err) != 0 || all_pieces(s, err) != 0)
         return -1;
     tell_headers(s);
-    if (put_in_place(s, err) != 0)
+    if (judge(s, err) != 0 || put_in_place(s, err) != 0)
         return -1;
     facts(s);
     return verdict(s, err);

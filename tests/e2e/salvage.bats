@@ -172,3 +172,21 @@ small_ruin() { # RECORD
     [ "$(fact .salvage.saved)" -ge 4 ]
     for f in "$T"/new/[1-6]; do cmp "$f" "$T/src/${f##*/}"; done
 }
+
+# bats test_tags=full
+@test "no archive of the test vectors that is damaged for verify is whole for a salvage" {
+    mkdir "$T/v"
+    write_secret "$T/pass" 'correct horse battery staple' # of all vectors
+    "$E2E/../vectors/make" --all "$T/v" "${VECTORS_PATTERN:-}"
+    n=0
+    for a in "$T/v"/*.pmmseal; do
+        recipe=$E2E/../vectors/$(basename "$a" .pmmseal).txt
+        grep -q '^verify: 5' "$recipe" || continue
+        got=0
+        restore -q --salvage "$a" "$T/new" >/dev/null 2>&1 || got=$?
+        [ "$got" = 5 ] || fail "$a: status $got"
+        rm -rf "$T/new"
+        n=$((n + 1))
+    done
+    [ $n -gt 4 ]
+}

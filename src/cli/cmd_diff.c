@@ -14,7 +14,7 @@ static void print_json(const struct run *r, const char *path, const char *what)
     char *text = NULL;
     if (json_set_bytes(obj, "what", what) == 0 &&
         json_set_bytes(obj, "path", path) == 0)
-        text = json_dumps(obj, JSON_COMPACT);
+        text = json_text(obj);
     if (text != NULL)
         fprintf(r->out, "%s\n", text);
     else

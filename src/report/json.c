@@ -1,5 +1,6 @@
 #include "report/json.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -191,12 +192,24 @@ static int fill(json_t *obj, const struct item *it)
     return bad;
 }
 
+/* jansson does not look whether it had memory for a key, and goes on without; but malloc
+ * tells by errno. */
+char *json_text(const json_t *json)
+{
+    errno = 0;
+    char *text = json_dumps(json, JSON_COMPACT);
+    if (errno != ENOMEM)
+        return text;
+    free(text);
+    return NULL;
+}
+
 char *json_item(const struct item *item)
 {
     json_t *obj = json_object();
     char *line = NULL;
     if (obj != NULL && fill(obj, item) == 0)
-        line = json_dumps(obj, JSON_COMPACT);
+        line = json_text(obj);
     json_decref(obj);
     return line;
 }

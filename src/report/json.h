@@ -18,6 +18,9 @@ int json_set_bytes(json_t *obj, const char *key, const char *s);
  * bad. */
 char *json_get_bytes(const json_t *obj, const char *key);
 
+/* `json` as text without blanks. Allocated; NULL when memory is short. */
+char *json_text(const json_t *json);
+
 /* One entry as one line of JSON, for `list --json`: keys path, type ("file", "dir",
  * "symlink", "hardlink", "fifo", "char", "block"), mode (octal text "0644"), uid, gid,
  * user, group, size, stored, mtime (RFC 3339 with nanoseconds), link, device

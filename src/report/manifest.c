@@ -167,7 +167,7 @@ int manifest_encode(const struct manifest *m, const struct report *report, size_
     if (obj == NULL || put_start(obj, m) != 0 ||
         (m->final && (put_totals(obj, m) != 0 || put_warnings(obj, report, max) != 0)))
         goto done;
-    text = json_dumps(obj, JSON_COMPACT);
+    text = json_text(obj);
     if (text == NULL)
         goto done;
     if (strlen(text) > max) {
@@ -325,16 +325,36 @@ static int get_final(const json_t *obj, struct manifest *m, struct err *err)
     return check_warnings(json_object_get(obj, "warnings"), m->totals.warnings, err);
 }
 
+/* Without memory jansson may leave out a key and go on without a word; not twice the
+ * same one. */
+static json_t *load(const uint8_t *p, size_t len, struct err *err)
+{
+    json_error_t why;
+    const char *text = (const char *)p;
+    json_t *obj = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
+    if (obj == NULL) {
+        damaged(err, why.text);
+        return NULL;
+    }
+    json_t *again = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+    bool same = again != NULL && json_equal(obj, again);
+    json_decref(again);
+    if (same)
+        return obj;
+    err_nomem(err);
+    json_decref(obj);
+    return NULL;
+}
+
 int manifest_parse(const uint8_t *p, size_t len, struct manifest *m, struct err *err)
 {
     *m = (struct manifest){0};
     errno = 0;
     if (len > MANIFEST_MAX)
         return damaged(err, "too long");
-    json_error_t why;
-    json_t *obj = json_loadb((const char *)p, len, JSON_REJECT_DUPLICATES, &why);
+    json_t *obj = load(p, len, err);
     if (obj == NULL)
-        return damaged(err, why.text);
+        return -1;
     m->priv = obj;
     const json_t *format = json_object_get(obj, "format");
     if (!json_is_integer(format)) {

@@ -379,7 +379,7 @@ char *report_facts_json(const struct report *r)
     for (size_t i = 0; i < r->nfacts && !bad; i++)
         bad = put_fact(root, &r->facts[i]);
     if (!bad)
-        text = json_dumps(root, JSON_COMPACT);
+        text = json_text(root);
     json_decref(root);
     return text;
 }
@@ -390,7 +390,7 @@ char *report_json(const struct report *r, const char *command, int exit_status,
     json_t *root = json_object();
     char *text = NULL;
     if (root != NULL && put_all(root, r, command, exit_status, failure) == 0)
-        text = json_dumps(root, JSON_COMPACT);
+        text = json_text(root);
     json_decref(root);
     return text;
 }

@@ -68,24 +68,30 @@ static int add(struct table *t, const char *name, uint32_t id, struct err *err)
     return 0;
 }
 
+/* Without memory for a line the file seems to end there. */
+static int ended(struct err *err)
+{
+    return errno == ENOMEM ? err_nomem(err) : 0;
+}
+
 static int read_users(struct table *t, FILE *f, struct err *err)
 {
     struct passwd *p;
-    while ((p = fgetpwent(f)) != NULL) {
+    for (errno = 0; (p = fgetpwent(f)) != NULL; errno = 0) {
         if (add(t, p->pw_name, p->pw_uid, err) != 0)
             return -1;
     }
-    return 0;
+    return ended(err);
 }
 
 static int read_groups(struct table *t, FILE *f, struct err *err)
 {
     struct group *g;
-    while ((g = fgetgrent(f)) != NULL) {
+    for (errno = 0; (g = fgetgrent(f)) != NULL; errno = 0) {
         if (add(t, g->gr_name, g->gr_gid, err) != 0)
             return -1;
     }
-    return 0;
+    return ended(err);
 }
 
 static int index_rows(struct table *t, struct err *err)

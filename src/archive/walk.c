@@ -127,14 +127,20 @@ static int begin(struct walk *w, uint8_t type, const struct stat *st, struct err
     return 0;
 }
 
-/* Attributes that cannot be read are missed and reported; the entry is good without. */
-static void add_xattrs(struct walk *w, int fd, int dirfd, const char *name)
+/* Attributes that cannot be read are missed and reported; the entry is good without.
+ * But no memory is our lack, and the disk gave no errno. */
+static int add_xattrs(struct walk *w, int fd, int dirfd, const char *name,
+                      struct err *err)
 {
     struct err why;
     why.cls = ERR_NONE;
-    if (xattr_read(fd, dirfd, name, &w->entry, &why) != 0)
-        notice(w->notices, NOTICE_WARNING, "xattr-unreadable", path_of(w), "%s",
-               why.text);
+    why.sys = 0;
+    if (xattr_read(fd, dirfd, name, &w->entry, &why) == 0)
+        return 0;
+    if (why.sys == 0 || why.sys == ENOMEM)
+        return err_nomem(err);
+    notice(w->notices, NOTICE_WARNING, "xattr-unreadable", path_of(w), "%s", why.text);
+    return 0;
 }
 
 static int hand_over(struct walk *w, int fd, struct err *err)
@@ -161,7 +167,8 @@ static int hand_over_file(struct walk *w, int fd, const struct stat *st,
 {
     if (begin(w, ITEM_FILE, st, err) != 0)
         return -1;
-    add_xattrs(w, fd, -1, NULL);
+    if (add_xattrs(w, fd, -1, NULL, err) != 0)
+        return -1;
     if ((uint64_t)st->st_blocks * 512 < w->entry.item.size &&
         extents_find(fd, &w->entry, err) != 0)
         return -1;
@@ -216,8 +223,7 @@ static int visit_symlink(struct walk *w, int dirfd, const char *name,
     if (begin(w, ITEM_SYMLINK, st, err) != 0 ||
         entry_set_string(&w->entry.item.link, w->target, (size_t)n, err) != 0)
         return -1;
-    add_xattrs(w, -1, dirfd, name);
-    return hand_over(w, -1, err);
+    return add_xattrs(w, -1, dirfd, name, err) == 0 ? hand_over(w, -1, err) : -1;
 }
 
 static int visit_special(struct walk *w, int dirfd, const char *name,
@@ -235,8 +241,7 @@ static int visit_special(struct walk *w, int dirfd, const char *name,
     }
     if (begin(w, type, st, err) != 0)
         return -1;
-    add_xattrs(w, -1, dirfd, name);
-    return hand_over(w, -1, err);
+    return add_xattrs(w, -1, dirfd, name, err) == 0 ? hand_over(w, -1, err) : -1;
 }
 
 /* ---- directories ---- */
@@ -261,10 +266,8 @@ static int unopened_dir(struct walk *w, int dirfd, const char *name,
         return missed(w, "dir-unreadable", "", err);
     if (sys == ENOTDIR || sys == ELOOP)
         return replaced(w);
-    if (begin(w, ITEM_DIR, st, err) != 0)
-        return -1;
-    add_xattrs(w, -1, dirfd, name);
-    if (hand_over(w, -1, err) != 0)
+    if (begin(w, ITEM_DIR, st, err) != 0 || add_xattrs(w, -1, dirfd, name, err) != 0 ||
+        hand_over(w, -1, err) != 0)
         return -1;
     errno = sys;
     return missed(w, "dir-unreadable", "its content is missing", err);
@@ -295,10 +298,10 @@ static int visit_dir(struct walk *w, int dirfd, const char *name,
         return r;
     }
     int rc = begin(w, ITEM_DIR, &st, err);
-    if (rc == 0) {
-        add_xattrs(w, fd, -1, NULL);
+    if (rc == 0)
+        rc = add_xattrs(w, fd, -1, NULL, err);
+    if (rc == 0)
         rc = hand_over(w, -1, err);
-    }
     bool mount = rc == 0 && is_mount(fd, st.st_dev, parent);
     if (rc != 0 || (mount && !cross_mount(w))) {
         close(fd);
@@ -428,10 +431,8 @@ static int walk_root(struct walk *w, int rootfd, struct err *err)
     }
     if (dirstack_enter(&w->dirs, fd, st.st_dev, &entered) != 0)
         return err_sys(err, ERR_FAIL, "cannot read the source directory");
-    if (begin(w, ITEM_DIR, &st, err) != 0)
-        return -1;
-    add_xattrs(w, fd, -1, NULL);
-    if (hand_over(w, -1, err) != 0)
+    if (begin(w, ITEM_DIR, &st, err) != 0 || add_xattrs(w, fd, -1, NULL, err) != 0 ||
+        hand_over(w, -1, err) != 0)
         return -1;
     return walk_all(w, err);
 }

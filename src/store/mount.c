@@ -89,7 +89,7 @@ static int each(mount_fn *fn, void *ctx, struct err *err)
     while (r == 0 && getline(&line, &cap, f) > 0)
         if (parse(line, &m))
             r = fn(ctx, &m, err);
-    if (r == 0 && ferror(f))
+    if (r == 0 && !feof(f)) /* nor was there memory for a line */
         r = err_sys(err, ERR_FAIL, "cannot tell what is mounted: /proc/self/mountinfo");
     free(line);
     fclose(f);

@@ -142,6 +142,11 @@ def whole(archive, passphrase='old', source=None):
     return None if r.status == 0 else f'{os.path.basename(archive)}: diff: {r.status}: {r.said}'
 
 
+def listed(archive):
+    """What diff does not look at: the names of owners."""
+    return seal('list', '--long', archive).said
+
+
 def left_behind(d, but=()):
     """Names of ours that no run may leave."""
     names = [n for n in os.listdir(d) if n.startswith('.') and n not in but]
@@ -185,7 +190,7 @@ def common(*argv):
 def incomplete(run):
     """What could not be read of the source is told by status 3, and in the archive."""
     return run.status == 3 and any(i in run.said for i in ('[read-error]', '[file-unreadable]', '[dir-unreadable]',
-                                                    '[xattr-unreadable]'))
+                                                    '[xattr-unreadable]')) and 'not enough memory' not in run.said
 
 
 def good(run):
@@ -262,6 +267,8 @@ class BackupFile(Command):
                 wrong.append(f'status {run.status}, and the archive is the old one')
         elif not incomplete(run) and whole(a):
             wrong.append(whole(a))
+        elif good(run) and fault and fault[0] in ('malloc', 'read') and listed(a) != listed(ARCHIVE):
+            wrong.append(f'names are missing: {listed(a)}')
         if not like_killed(run, fault) and not (fault and fault[0] == 'unlink'):
             wrong += left_behind(f'{w}/d')
         if not wrong and not good(run):

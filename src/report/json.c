@@ -192,8 +192,8 @@ static int fill(json_t *obj, const struct item *it)
     return bad;
 }
 
-/* jansson does not look whether it had memory for a key, and goes on without; but malloc
- * tells by errno. */
+/* jansson does not look whether it had memory for a key, and goes on without; but
+ * malloc tells by errno. */
 char *json_text(const json_t *json)
 {
     errno = 0;

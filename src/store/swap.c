@@ -265,10 +265,11 @@ static int go(const struct swap *s, int src, struct swap_meta *meta,
             return err_sys(err, ERR_FAIL, "cannot move aside: %s", j->items[i].path);
     if (bring_in(s->root, src, j, last, err) != 0)
         return -1;
-    if (make_mark(s->old, MARK_DONE) != 0)
-        return err_sys(err, ERR_FAIL, "cannot write down the swap");
+    /* Before the mark: who finds that ends the swap, and knows nothing of metadata. */
     if (meta != NULL && !meta->denied && bring_meta(s->root, meta) != 0)
         return err_sys(err, ERR_FAIL, "cannot set the metadata of the target");
+    if (make_mark(s->old, MARK_DONE) != 0)
+        return err_sys(err, ERR_FAIL, "cannot write down the swap");
     if (syncfs(s->root) != 0)
         return err_sys(err, ERR_FAIL, "cannot sync the target");
     return 0;

@@ -6,7 +6,10 @@
  *
  *   test_mutation                     a spread sample
  *   MUTATION_FULL=yes test_mutation   all: each of the eight bits of each byte flipped,
- *                                     each length
+ *                                     each length (of the second archive, whose headers
+ *                                     are like those of the first, each byte of
+ * records) MUTATION_PART=1/2                 the first half of that, for several
+ * processors
  *
  * The key of the passphrase is derived once: the linker's --wrap puts a memory around
  * kdf_derive(). The program itself knows nothing of it.
@@ -134,7 +137,9 @@ struct world {
     int file;          /* dir/archive, open for writing */
     int boxfd;
     bool full;
-    char change[128]; /* what was done to the archive, for messages */
+    bool second;          /* see MUTATION_FULL */
+    unsigned part, parts; /* this process has each byte with at % parts == part */
+    char change[128];     /* what was done to the archive, for messages */
     unsigned long changes, runs, failures;
     unsigned long kinds[REGION_KINDS], cuts;
 };
@@ -377,11 +382,20 @@ static void flip(struct world *w, const struct region *r, size_t at, unsigned bi
     store(w, at, 1);
 }
 
+static bool is_header(enum region_kind kind)
+{
+    return kind == REGION_HEADER || kind == REGION_SLOTS || kind == REGION_COPY ||
+           kind == REGION_COPY_SLOTS;
+}
+
 /* In a sample: the first and the last byte of each region, and some between. */
 static bool chosen(const struct world *w, const struct region *r, size_t at)
 {
     size_t step = r->to - r->from > 1000 ? 901 : 97;
-    return w->full || at == r->from || at == r->to - 1 || (at - r->from) % step == 31;
+    if (at % w->parts != w->part)
+        return false;
+    return (w->full && !(w->second && is_header(r->kind))) || at == r->from ||
+           at == r->to - 1 || (at - r->from) % step == 31;
 }
 
 static void flip_region(struct world *w, const struct region *r)
@@ -419,7 +433,8 @@ static bool is_edge(const struct victim *v, size_t len)
 static void cut_everywhere(struct world *w)
 {
     for (size_t len = w->v.bytes.len; len-- > 0;)
-        if (w->full || len % 997 == 7 || (len % 3 == 0 && is_edge(&w->v, len)))
+        if (len % w->parts == w->part && ((w->full && !w->second) || len % 997 == 7 ||
+                                          (len % 3 == 0 && is_edge(&w->v, len))))
             at_length(w, len);
     store(w, 0, w->v.bytes.len);
 }
@@ -521,11 +536,24 @@ static void make_dirs(struct world *w)
     w->boxfd = open(w->box, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+static void take_environment(struct world *w)
+{
+    const char *full = getenv("MUTATION_FULL"), *part = getenv("MUTATION_PART");
+    w->full = full != NULL && strcmp(full, "yes") == 0;
+    w->parts = 1;
+    if (part == NULL)
+        return;
+    if (sscanf(part, "%u/%u", &w->part, &w->parts) != 2 || w->part < 1 ||
+        w->part > w->parts)
+        die("MUTATION_PART is not PART/PARTS", NULL);
+    w->part--;
+}
+
 int main(void)
 {
     struct world first = {.file = -1}, w;
     struct err err = {0};
-    const char *srcdir = getenv("srcdir"), *full = getenv("MUTATION_FULL");
+    const char *srcdir = getenv("srcdir");
     unsigned long failures = 0;
 
     for (size_t i = 0; i < 4; i++)
@@ -533,7 +561,7 @@ int main(void)
     if (secret_init(&err) != 0)
         die("cannot start", &err);
     make_dirs(&first);
-    first.full = full != NULL && strcmp(full, "yes") == 0;
+    take_environment(&first);
 
     w = first;
     int dir = open(w.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -541,6 +569,7 @@ int main(void)
         die("cannot make the archive", &err);
     failures += damage(&w);
     w = first;
+    w.second = true;
     if (victim_example(&w.v, srcdir != NULL ? srcdir : ".", &err) != 0)
         die("cannot make the example", &err);
     failures += damage(&w);

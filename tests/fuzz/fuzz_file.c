@@ -143,7 +143,7 @@ static struct last stream, file, part;
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct progress progress = {0};
+    struct progress progress = {.known = false};
     struct job job = {.progress = &progress, .threads = 1};
     struct assembly a;
     struct err err = {0};

@@ -90,7 +90,7 @@ static void read_stream(struct assembly *a, const struct job *job)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct progress progress = {0};
+    struct progress progress = {.known = false};
     struct job job = {.progress = &progress, .threads = 1};
     struct assembly a;
     struct err err = {0};

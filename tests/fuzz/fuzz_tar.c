@@ -164,7 +164,7 @@ static int extract_all(struct fuzz_input *in, int target,
                        const struct extract_opts *opts, struct err *err)
 {
     static const struct notice_sink silent;
-    struct progress progress = {0};
+    struct progress progress = {.known = false};
     struct extract *x = NULL;
     struct tarin *tar = NULL;
     const struct entry *e;

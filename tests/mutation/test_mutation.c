@@ -314,7 +314,7 @@ static void check_target(struct world *w, enum command c, int status)
 
 static void run(struct world *w, enum command c, int want)
 {
-    struct progress progress = {0};
+    struct progress progress = {.known = false};
     struct err err = {0};
     struct job job = {.progress = &progress,
                       .passphrase = {.file = w->pass,

@@ -22,6 +22,7 @@
 #include "cli/syntax.h"
 #include "cli/version.h"
 #include "cli/watch.h"
+#include "job/directory.h"
 #include "util/clock.h"
 #include "util/io.h"
 #include "util/stop.h"
@@ -79,6 +80,17 @@ static void go_first(void)
     close(fd);
 }
 
+/* For what is to be done even if this process is killed, or cannot be done by it once
+ * it is confined. */
+static bool needs_guardian(const struct options *o)
+{
+    if (o->dry_run)
+        return false;
+    return o->stop_services || o->before != NULL || o->after != NULL ||
+           o->command == COMMAND_RESTORE ||
+           (o->command == COMMAND_VERIFY && directory_is(o->archive));
+}
+
 /* Those that read what others made take from themselves what they do not need. */
 static int prepare_confine(struct run *r, struct err *err)
 {
@@ -115,11 +127,9 @@ static int prepare(struct run *r, struct err *err)
     for (size_t i = 0; i < o->naccept; i++)
         if (report_accept(r->report, o->accept[i], err) != 0)
             return -1;
-    /* Before there is a second thread, or a passphrase. A restore has servers looked
-     * for by it. */
-    if ((o->stop_services || o->before != NULL || o->after != NULL ||
-         o->command == COMMAND_RESTORE) &&
-        !o->dry_run && guardian_start(&r->job.guardian, o->before, o->after, err) != 0)
+    /* Before there is a second thread, or a passphrase. */
+    if (needs_guardian(o) &&
+        guardian_start(&r->job.guardian, o->before, o->after, err) != 0)
         return -1;
     if (o->command == COMMAND_BACKUP || o->command == COMMAND_RESTORE)
         go_first();

@@ -20,12 +20,12 @@ bool directory_is(const char *path)
     return strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* Proofs are written into the directory when all is read. */
-static int confine(const struct job *job, const char *dir, unsigned may,
-                   struct err *err)
+/* Without a guardian the proofs are written by this process. */
+static int confine(const struct job *job, const char *dir, bool proofs, struct err *err)
 {
     if (job->confine != NULL)
-        confine_allow(job->confine, dir, may);
+        confine_allow(job->confine, dir,
+                      proofs && job->guardian == NULL ? CONFINE_FILES : CONFINE_READ);
     return confined_enter(job, err);
 }
 
@@ -37,7 +37,7 @@ int directory_list(const struct job *job, const char *dir, bool use_key,
     uint64_t good = 0, other = 0;
     int rc = -1;
     if ((!use_key || key_get(&key, &job->passphrase, job, err) == 0) &&
-        confine(job, dir, CONFINE_READ, err) == 0 &&
+        confine(job, dir, false, err) == 0 &&
         catalog_read(&c, dir, NULL, use_key ? &key : NULL, job->now, err) == 0)
         rc = 0;
     for (size_t i = 0; rc == 0 && i < c->n; i++) {
@@ -164,7 +164,7 @@ static size_t sample(const struct directory_verify *o, size_t n)
 
 /* What became of one: kept after the run. Only damage withdraws a proof; a wrong
  * passphrase says nothing about an archive. */
-enum proof { PROOF_NONE, PROOF_WHOLE, PROOF_DAMAGED };
+enum proof_state { PROOF_NONE, PROOF_WHOLE, PROOF_DAMAGED };
 
 /* Deleted since the directory was read, as a prune does: that is no archive, and no
  * error. */
@@ -174,8 +174,8 @@ static bool gone(const struct catalog *c, const struct catalog_entry *e)
     return fstatat(c->fd, e->file, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT;
 }
 
-static enum proof proof_of(const struct catalog_entry *e, const struct verified *v,
-                           const struct err *why)
+static enum proof_state proof_of(const struct catalog_entry *e,
+                                 const struct verified *v, const struct err *why)
 {
     if (why->cls == ERR_DAMAGED)
         return PROOF_DAMAGED;
@@ -185,10 +185,11 @@ static enum proof proof_of(const struct catalog_entry *e, const struct verified 
 }
 
 /* Looks at entries until `n` were proved or found damaged: those that cannot be opened
- * must not take the place of others for ever. proofs[i] is what became of entry i.
+ * must not take the place of others for ever. states[i] is what became of entry i.
  * Returns how many entries were gone through; ERR_SIGNAL, ERR_FAIL (memory) in *err. */
 static size_t verify_each(struct round *r, const struct catalog *c, size_t n,
-                          const struct key *key, enum proof *proofs, struct err *err)
+                          const struct key *key, enum proof_state *states,
+                          struct err *err)
 {
     struct buf path = {0};
     size_t i = 0;
@@ -202,8 +203,8 @@ static size_t verify_each(struct round *r, const struct catalog *c, size_t n,
         (void)verify_one(r->job, p, key, &v, &why);
         if (why.cls == ERR_FAIL && gone(c, e))
             continue;
-        proofs[i] = proof_of(e, &v, &why);
-        looked += proofs[i] != PROOF_NONE;
+        states[i] = proof_of(e, &v, &why);
+        looked += states[i] != PROOF_NONE;
         if (why.cls == ERR_SIGNAL) {
             *err = why;
             break;
@@ -225,29 +226,43 @@ static void tell_bad(const struct round *r, const struct catalog *c, size_t from
                    c->entries[i].why);
 }
 
-/* What was proved is kept also when the run is interrupted; read anew, for others may
- * have written it meanwhile. Where nothing can be written (a read-only mount),
- * verifying is worth something all the same. */
-static void keep_proofs(const struct round *r, const struct directory_verify *o,
-                        const struct catalog *c, const enum proof *proofs)
+/* By the guardian, if there is one: this process is confined then, and cannot. */
+static int keep(const struct job *job, const struct directory_verify *o,
+                const struct catalog *c, const struct proof *proofs, size_t n,
+                struct err *err)
 {
-    struct dirlock *lock = NULL;
-    struct proven *p = NULL;
+    return job->guardian != NULL
+               ? guardian_keep(job->guardian, c->fd, c->dir, o->lock_wait, proofs, n,
+                               job->now, err)
+               : proven_keep(c->fd, c->dir, o->lock_wait, proofs, n, job->now, err);
+}
+
+/* What was proved is kept also when the run is interrupted. Where nothing can be
+ * written (a read-only mount), verifying is worth something all the same. */
+static void keep_proofs(const struct round *r, const struct directory_verify *o,
+                        const struct catalog *c, const enum proof_state *states)
+{
     struct err why = {0};
-    int rc = dirlock_take(&lock, c->fd, c->dir, o->lock_wait, &why);
-    if (rc == 0)
-        rc = proven_load(&p, c->fd, r->job->now, &why);
-    for (size_t i = 0; i < c->n && rc == 0; i++)
-        if (proofs[i] != PROOF_NONE && c->entries[i].have_id)
-            rc =
-                proven_set(p, c->entries[i].file, c->entries[i].id, c->entries[i].bytes,
-                           proofs[i] == PROOF_WHOLE ? r->job->now : PROVEN_BAD, &why);
-    if (rc != 0 || proven_save(p, c->fd, &why) != 0)
+    size_t n = 0;
+    struct proof *proofs = calloc(c->n + 1, sizeof *proofs);
+    for (size_t i = 0; proofs != NULL && i < c->n; i++) {
+        const struct catalog_entry *e = &c->entries[i];
+        struct proof *p = &proofs[n];
+        if (states[i] == PROOF_NONE || !e->have_id || strlen(e->file) >= sizeof p->file)
+            continue;
+        n++;
+        snprintf(p->file, sizeof p->file, "%s", e->file);
+        memcpy(p->id, e->id, sizeof p->id);
+        p->bytes = e->bytes;
+        p->when = states[i] == PROOF_WHOLE ? r->job->now : PROVEN_BAD;
+    }
+    if (proofs == NULL)
+        err_nomem(&why);
+    if (proofs == NULL || keep(r->job, o, c, proofs, n, &why) != 0)
         notice(report_sink(r->job->report), NOTICE_NOTE, "proof-not-kept", c->dir,
                "that these archives were verified could not be written down: %s",
                why.text);
-    proven_free(p);
-    dirlock_free(lock);
+    free(proofs);
 }
 
 int directory_verify(const struct job *job, const struct directory_verify *opts,
@@ -256,15 +271,15 @@ int directory_verify(const struct job *job, const struct directory_verify *opts,
     struct round r = {.job = job, .dir = opts->dir, .fn = fn, .ctx = ctx};
     struct key key = {.ring = NULL};
     struct catalog *c = NULL;
-    enum proof *proofs = NULL;
+    enum proof_state *states = NULL;
     int rc = -1;
     if (key_get(&key, &job->passphrase, job, err) != 0 ||
-        confine(job, opts->dir, CONFINE_FILES, err) != 0 ||
+        confine(job, opts->dir, true, err) != 0 ||
         catalog_read(&c, opts->dir, NULL, NULL, job->now, err) != 0)
         goto out;
     size_t n = sample(opts, c->n);
-    proofs = calloc(c->n + 1, sizeof *proofs);
-    if (proofs == NULL) {
+    states = calloc(c->n + 1, sizeof *states);
+    if (states == NULL) {
         err_nomem(err);
         goto out;
     }
@@ -273,16 +288,16 @@ int directory_verify(const struct job *job, const struct directory_verify *opts,
         nothing_there(opts->dir, err);
         goto out;
     }
-    size_t done = verify_each(&r, c, n, &key, proofs, err);
+    size_t done = verify_each(&r, c, n, &key, states, err);
     report_u64(job->report, "skipped", c->n - r.good - r.not_good);
     if (r.good + r.not_good > 0)
-        keep_proofs(&r, opts, c, proofs);
+        keep_proofs(&r, opts, c, states);
     if (err->cls == ERR_NONE) {
         tell_bad(&r, c, done);
         rc = conclude(&r, "are not good", err);
     }
 out:
-    free(proofs);
+    free(states);
     catalog_free(c);
     key_free(&key);
     return rc;

@@ -39,13 +39,18 @@ enum wish {
     WISH_RELEASE,
     WISH_STOP,
     WISH_START,
-    WISH_LOOK, /* a descriptor comes with it */
+    WISH_LOOK,  /* a descriptor comes with it */
+    WISH_PROOF, /* one of those that ... */
+    WISH_KEEP,  /* ... are kept now, in the directory whose descriptor comes with it */
 };
 
 struct wish_packet {
     enum wish wish;
     unsigned seconds;
     struct services s;
+    struct proof proof;
+    int64_t now;
+    char path[1024]; /* for messages */
 };
 
 /* To WISH_RELEASE there are two: one before anything is done, and one after. */
@@ -65,6 +70,8 @@ struct charge {
     bool armed, done;
     struct services s;
     const char *before, *after; /* or NULL */
+    struct proof *proofs;
+    size_t nproofs;
 };
 
 struct guardian {
@@ -217,6 +224,27 @@ static int look(int dirfd, struct live *l, struct err *err)
     return volume_look(dirfd, &v, err) == 0 ? live_look(dirfd, &v, l, err) : -1;
 }
 
+static int add_proof(struct charge *c, const struct proof *proof, struct err *err)
+{
+    struct proof *v = realloc(c->proofs, (c->nproofs + 1) * sizeof *v);
+    if (v == NULL)
+        return err_nomem(err);
+    c->proofs = v;
+    v[c->nproofs] = *proof;
+    v[c->nproofs++].file[sizeof proof->file - 1] = '\0';
+    return 0;
+}
+
+static int keep_proofs(struct charge *c, const struct wish_packet *w, int dirfd,
+                       struct err *err)
+{
+    size_t n = c->nproofs;
+    c->nproofs = 0;
+    if (dirfd < 0)
+        return err_set(err, ERR_FAIL, "the guardian process got no directory");
+    return proven_keep(dirfd, w->path, w->seconds, c->proofs, n, w->now, err);
+}
+
 static void fulfil(struct charge *c, const struct wish_packet *w, int dirfd)
 {
     struct answer_packet a = {0};
@@ -239,6 +267,12 @@ static void fulfil(struct charge *c, const struct wish_packet *w, int dirfd)
         break;
     case WISH_LOOK:
         a.result = look(dirfd, &a.live, &a.err);
+        break;
+    case WISH_PROOF:
+        a.result = add_proof(c, &w->proof, &a.err);
+        break;
+    case WISH_KEEP:
+        a.result = keep_proofs(c, w, dirfd, &a.err);
         break;
     case WISH_RELEASE:
         if (!c->armed || c->done)
@@ -437,14 +471,14 @@ int guardian_restart(struct guardian *g, const struct services *s, struct err *e
     return ask(g, &w, err);
 }
 
-int guardian_look(struct guardian *g, int dirfd, struct live *l, struct err *err)
+/* The same with a descriptor; *a is the answer. */
+static int ask_of(const struct guardian *g, const struct wish_packet *w, int dirfd,
+                  struct answer_packet *a, struct err *err)
 {
-    struct wish_packet w = {.wish = WISH_LOOK};
-    struct answer_packet a;
     union with_fd with = {.head = {.cmsg_len = CMSG_LEN(sizeof dirfd),
                                    .cmsg_level = SOL_SOCKET,
                                    .cmsg_type = SCM_RIGHTS}};
-    struct iovec v = {.iov_base = &w, .iov_len = sizeof w};
+    struct iovec v = {.iov_base = (void *)w, .iov_len = sizeof *w};
     const struct msghdr m = {.msg_iov = &v,
                              .msg_iovlen = 1,
                              .msg_control = &with,
@@ -454,12 +488,36 @@ int guardian_look(struct guardian *g, int dirfd, struct live *l, struct err *err
     do
         n = sendmsg(g->fd, &m, MSG_NOSIGNAL);
     while (n < 0 && errno == EINTR);
-    if (n != (ssize_t)sizeof w || hear(g, &a) != 0)
+    if (n != (ssize_t)sizeof *w || hear(g, a) != 0)
         return gone(err);
-    *l = a.live;
-    if (a.result != 0)
-        *err = a.err;
-    return a.result;
+    if (a->result != 0)
+        *err = a->err;
+    return a->result;
+}
+
+int guardian_look(struct guardian *g, int dirfd, struct live *l, struct err *err)
+{
+    const struct wish_packet w = {.wish = WISH_LOOK};
+    struct answer_packet a;
+    int r = ask_of(g, &w, dirfd, &a, err);
+    if (r == 0)
+        *l = a.live;
+    return r;
+}
+
+int guardian_keep(struct guardian *g, int dirfd, const char *path, unsigned wait,
+                  const struct proof *proofs, size_t n, int64_t now, struct err *err)
+{
+    struct wish_packet w = {.wish = WISH_PROOF, .seconds = wait, .now = now};
+    struct answer_packet a;
+    for (size_t i = 0; i < n; i++) {
+        w.proof = proofs[i];
+        if (ask(g, &w, err) != 0)
+            return -1;
+    }
+    w.wish = WISH_KEEP;
+    snprintf(w.path, sizeof w.path, "%s", path);
+    return ask_of(g, &w, dirfd, &a, err);
 }
 
 /* The guardian is gone. `begun`: it had begun to bring back. Starting a service twice

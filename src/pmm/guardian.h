@@ -11,13 +11,15 @@
  *
  * It is no part of what the main process is confined to (util/confine.h), which can
  * neither run a program any more nor see other processes: a restore has services
- * stopped and servers looked for by it.
+ * stopped and servers looked for by it, verify of a directory has what it proved
+ * written down.
  */
 #ifndef PMM_GUARDIAN_H
 #define PMM_GUARDIAN_H
 
 #include "pmm/live.h"
 #include "pmm/services.h"
+#include "store/proven.h"
 #include "util/err.h"
 
 struct guardian;
@@ -59,6 +61,11 @@ int guardian_restart(struct guardian *g, const struct services *s, struct err *e
 /* volume_look and live_look, made by the guardian, of the open directory `dirfd`.
  * Returns 0, or -1: ERR_FAIL also if the guardian is gone. */
 int guardian_look(struct guardian *g, int dirfd, struct live *l, struct err *err);
+
+/* proven_keep, made by the guardian. Not interruptible: `wait` bounds it. ERR_FAIL also
+ * if the guardian is gone. */
+int guardian_keep(struct guardian *g, int dirfd, const char *path, unsigned wait,
+                  const struct proof *proofs, size_t n, int64_t now, struct err *err);
 
 /* Release if that was not done (errors are lost: call it before), end the process. */
 void guardian_free(struct guardian *g);

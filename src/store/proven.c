@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "store/dirlock.h"
 #include "store/textfile.h"
 #include "util/buf.h"
 #include "util/utc.h"
@@ -203,4 +204,22 @@ void proven_free(struct proven *p)
         free(p->facts[i].name);
     free(p->facts);
     free(p);
+}
+
+int proven_keep(int dirfd, const char *path, unsigned wait, const struct proof *proofs,
+                size_t n, int64_t now, struct err *err)
+{
+    struct dirlock *lock = NULL;
+    struct proven *p = NULL;
+    int r = dirlock_take(&lock, dirfd, path, wait, err);
+    if (r == 0)
+        r = proven_load(&p, dirfd, now, err);
+    for (size_t i = 0; i < n && r == 0; i++)
+        r = proven_set(p, proofs[i].file, proofs[i].id, proofs[i].bytes, proofs[i].when,
+                       err);
+    if (r == 0)
+        r = proven_save(p, dirfd, err);
+    proven_free(p);
+    dirlock_free(lock);
+    return r;
 }

@@ -48,4 +48,18 @@ int proven_save(const struct proven *p, int dirfd, struct err *err);
 
 void proven_free(struct proven *p);
 
+/* What became of the archive in one file. */
+struct proof {
+    char file[256];
+    uint8_t id[PROVEN_ID];
+    uint64_t bytes;
+    int64_t when; /* or PROVEN_BAD */
+};
+
+/* All of it for `n` proofs: lock the directory `dirfd` (borrowed; `path` is for
+ * messages), waiting at most `wait` seconds; read what stands there, for others may
+ * have written it meanwhile; set, save. As dirlock_take, proven_load, proven_save. */
+int proven_keep(int dirfd, const char *path, unsigned wait, const struct proof *proofs,
+                size_t n, int64_t now, struct err *err);
+
 #endif

@@ -107,17 +107,19 @@ all_refused() { # but the attempts named
 }
 
 # bats test_tags=full
-@test "a directory is verified, its proofs are kept, and nothing beside it can be opened" {
+@test "a directory is verified and its proofs are kept, but nothing in it can be changed or removed" {
     make_escape
-    mv "$T/d/archive" "$T/d/victim" "$T/in"
-    ESCAPE_DIR=$T/in
-    expect 0 attacked verify "$T/d"
-    mv "$T/in/archive" "$T/in/victim" "$T/d"
-    all_refused
-    grep -q pmmseal "$T/d/.pmm-seal.verified"
-    ESCAPE_DIR=$T/d
-    expect 0 attacked list "$T/d"
-    all_refused read-neighbour # this is for reading, and that is all
+    for command in verify list; do
+        expect 0 attacked $command "$T/d"
+        all_refused read-neighbour # this is for reading, and that is all
+        grep -q pmmseal "$T/d/.pmm-seal.verified"
+    done
+    chmod 0 "$T/d/.pmm-seal.lock" # held by another run, that is
+    exec 7<"$T/d/.pmm-seal.lock"
+    flock 7
+    expect 0 verify "$T/d"
+    says proof-not-kept
+    exec 7<&-
 }
 
 # bats test_tags=full

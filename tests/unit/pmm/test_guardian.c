@@ -400,6 +400,35 @@ static void test_it_sees_the_servers_of_a_directory_that_it_is_handed(void **sta
     assert_int_equal(chdir("/"), 0);
 }
 
+static void test_it_writes_down_what_was_proved(void **state)
+{
+    const struct proof proofs[] = {
+        {.file = "a.pmmseal", .id = {1}, .bytes = 1000, .when = 1700000000},
+        {.file = "b.pmmseal", .id = {2}, .bytes = 2000, .when = PROVEN_BAD}};
+    struct err err = {0};
+    struct proven *p = NULL;
+    (void)state;
+    struct guardian *g = start(NULL);
+    int dir = open(w.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(dir >= 0);
+    assert_int_equal(guardian_keep(g, dir, w.dir, 0, proofs, 2, 1700000000, &err), 0);
+    /* Later ones are added. */
+    assert_int_equal(guardian_keep(g, dir, w.dir, 0, proofs, 1, 1700000000, &err), 0);
+    assert_int_equal(proven_load(&p, dir, 1700000000, &err), 0);
+    assert_int_equal(proven_when(p, "a.pmmseal", proofs[0].id, 1000), 1700000000);
+    assert_int_equal(proven_when(p, "b.pmmseal", proofs[1].id, 2000), PROVEN_BAD);
+    proven_free(p);
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    assert_int_equal(guardian_keep(g, null, "/nowhere", 0, proofs, 2, 1700000000, &err),
+                     -1);
+    assert_int_equal(err.cls, ERR_FAIL);
+    close(null);
+    kill(guardian_of(getpid()), SIGKILL);
+    assert_int_equal(guardian_keep(g, dir, w.dir, 0, proofs, 2, 1700000000, &err), -1);
+    close(dir);
+    guardian_free(g);
+}
+
 static void nothing(struct guardian *g)
 {
     (void)g;
@@ -603,6 +632,7 @@ int main(int argc, char **argv)
         TEST(test_it_stops_and_starts_for_a_process_that_may_not),
         TEST(test_stopping_can_be_interrupted),
         TEST(test_it_sees_the_servers_of_a_directory_that_it_is_handed),
+        TEST(test_it_writes_down_what_was_proved),
         TEST(test_the_command_before_runs_when_it_is_asked_for),
         TEST(test_a_command_before_that_fails_is_an_error),
         TEST(test_after_does_not_run_beside_a_before_that_is_still_at_work),

@@ -85,6 +85,9 @@ all_refused() { # but the attempts named
     expect_sh 0 'attacked restore --replace - "$T/in/new" <"$A"'
     all_refused
     same_trees "$T/src" "$T/in/new"
+    expect 0 attacked restore --salvage "$A" "$T/in/salvaged"
+    all_refused
+    same_trees "$T/src" "$T/in/salvaged"
 }
 
 # bats test_tags=full

@@ -60,10 +60,10 @@ static int add(struct table *t, const char *name, uint32_t id, struct err *err)
         t->by_name = p;
         t->cap = cap;
     }
-    char *copy = strdup(name);
-    if (copy == NULL)
+    struct row *row = &t->by_name[t->n];
+    *row = (struct row){strdup(name), id, t->n};
+    if (row->name == NULL)
         return err_nomem(err);
-    t->by_name[t->n] = (struct row){copy, id, t->n};
     t->n++;
     return 0;
 }

@@ -59,7 +59,9 @@ static int open_to_lock(int dirfd, const char *file)
 {
     const int flags = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
     int fd = openat(dirfd, file, O_RDWR | flags);
-    return fd >= 0 || errno == ENOENT ? fd : openat(dirfd, file, O_RDONLY | flags);
+    if (fd >= 0 || errno == ENOENT)
+        return fd;
+    return openat(dirfd, file, O_RDONLY | flags);
 }
 
 /* Whether `fd` is the file that the catalog looked at, and nobody else has it open to

@@ -155,7 +155,9 @@ static void let_go(int fd)
 /* Where the values stand, so that they are in no memory of this process. */
 static void wipe_environment(void)
 {
-    for (char **e = environ; e != NULL && *e != NULL;) {
+    if (environ == NULL)
+        return;
+    for (char **e = environ; *e != NULL;) {
         if (!child_hides(*e)) {
             e++;
             continue;

@@ -1,7 +1,8 @@
 /*
- * Linked into the program by scripts/coverage only. gcov counts in memory and writes when exit()
- * runs: here it writes also before the ends that go round that. Where the program takes rights from
- * itself, what is counted could not be written any more; so Landlock is not there.
+ * Linked into the program by scripts/coverage only. gcov counts in memory and writes
+ * when exit() runs: here it writes also before the ends that go round that. Where the
+ * program takes rights from itself, what is counted could not be written any more; so
+ * Landlock is not there.
  */
 #include <errno.h>
 #include <signal.h>

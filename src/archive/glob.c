@@ -247,7 +247,7 @@ static int parse(struct pattern *p, struct err *err)
     p->glob = p->text;
     if (strncmp(p->glob, "./", 2) == 0 || p->glob[0] == '/') {
         p->anchored = true;
-        p->glob = strchr(p->glob, '/');
+        p->glob = strchrnul(p->glob, '/');
         p->glob += strspn(p->glob, "/");
     }
     if (p->glob[0] == '\0' || strcmp(p->glob, ".") == 0)

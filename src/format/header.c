@@ -105,7 +105,7 @@ static int check_slots(const struct header *h, struct err *err)
 
 int header_parse(const uint8_t *raw, size_t size, struct header *h, struct err *err)
 {
-    size_t probed;
+    size_t probed = 0;
     if (header_probe(raw, &probed, err) != 0)
         return -1;
     if (probed != size)

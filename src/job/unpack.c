@@ -62,7 +62,7 @@ static int match(struct unpack *u, struct err *err)
         int s = w == 1 ? queue_head(&u->seen, &seen, &seen_len, err) : w;
         if (w < 0 || s < 0)
             return -1;
-        if (w == 0 || s == 0)
+        if (w != 1 || s != 1)
             return 0;
         if (itemrules_time(&want, err) != 0)
             return -1;

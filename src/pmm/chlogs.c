@@ -71,7 +71,7 @@ static bool unescape(const char *s, char out[NAME_SIZE])
 {
     size_t n = 0;
     for (; *s != '\0'; s++) {
-        int c = *s;
+        int c = (unsigned char)*s;
         if (c == '%') {
             int high = hex(s[1]), low = high < 0 ? -1 : hex(s[2]);
             c = high * 16 + low;

@@ -30,7 +30,7 @@ static bool wanted(const char *text)
 static int take(struct extras *x, char *text, bool values, struct err *err)
 {
     if (!values)
-        *strchr(text, '=') = '\0';
+        *strchrnul(text, '=') = '\0';
     return extras_env(x, text, err);
 }
 
